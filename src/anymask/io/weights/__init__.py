@@ -1,0 +1,1 @@
+"""Model weights as files: which exist (`zoo`), where they lie (`cache`), how they come (`fetch`)."""
