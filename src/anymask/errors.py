@@ -56,3 +56,7 @@ class MissingExtraError(AnymaskError, ImportError):
         )
         self.package = package
         self.extra = extra
+
+
+class DeviceError(AnymaskError, ValueError):
+    """A device that does not exist here."""

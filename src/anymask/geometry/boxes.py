@@ -50,7 +50,8 @@ def box_from_mask(mask: ArrayLike) -> NDArray[np.int64]:
     Raises:
         MaskError: not one mask.
     """
-    return _boxes(as_mask(mask)[None])[0]
+    (box,) = _boxes(as_mask(mask)[None])
+    return np.asarray(box, dtype=np.int64)
 
 
 def boxes_from_masks(masks: ArrayLike) -> NDArray[np.int64]:
@@ -141,7 +142,8 @@ def clip_boxes(boxes_xyxy: ArrayLike, size_hw: tuple[int, int]) -> NDArray[Any]:
     if height < 0 or width < 0:
         raise MaskError(f"size_hw is {size_hw}; give (height, width), neither of them negative")
     limits = np.array([width, height, width, height], dtype=boxes.dtype)
-    return np.clip(boxes, np.zeros_like(limits), limits)
+    clipped: NDArray[Any] = np.clip(boxes, np.zeros_like(limits), limits)
+    return clipped
 
 
 def pad_boxes(
@@ -269,10 +271,11 @@ def _boxes(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
     boxes = np.zeros((len(masks), 4), dtype=np.int64)
     if masks.size == 0:
         return boxes
-    for first, lines in enumerate((masks.any(axis=1), masks.any(axis=2))):  # columns, then rows
+    for first, axis in enumerate((1, 2)):  # columns, then rows
+        lines: NDArray[np.bool_] = np.any(masks, axis=axis)
         boxes[:, first] = lines.argmax(axis=1)
         boxes[:, first + 2] = lines.shape[1] - lines[:, ::-1].argmax(axis=1)
-        boxes[~lines.any(axis=1)] = 0
+        boxes[~np.any(lines, axis=1)] = 0
     return boxes
 
 

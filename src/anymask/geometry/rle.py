@@ -9,7 +9,6 @@ comes first: five bits, a bit that says whether more follow, plus 48.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any, Final, TypedDict
 
 import numpy as np
@@ -151,7 +150,8 @@ def counts_to_string(counts: ArrayLike) -> str:
     more = np.where(rest & _SIGN_BIT, above != -1, above != 0)
     used = np.concatenate([np.ones_like(more[:, :1]), more[:, :-1]], axis=1)
     characters = (rest & (_MORE_BIT - 1)) + _MORE_BIT * more + _FIRST_CHARACTER
-    return characters[np.logical_and.accumulate(used, axis=1)].astype(np.uint8).tobytes().decode()
+    used = np.logical_and.accumulate(used, axis=1)
+    return bytes(characters[used].astype(np.uint8)).decode()
 
 
 def string_to_counts(text: str | bytes) -> NDArray[np.int64]:
@@ -196,7 +196,7 @@ def _changes(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _is_foreground(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.arange(counts.size) % 2 == 1
+    return (np.arange(counts.size) & 1).astype(np.bool_)
 
 
 def _parse(rle: Mapping[str, Any]) -> tuple[tuple[int, int], NDArray[np.int64]]:
@@ -221,16 +221,18 @@ def _parse(rle: Mapping[str, Any]) -> tuple[tuple[int, int], NDArray[np.int64]]:
 
 def _parse_size(size: Any) -> tuple[int, int]:
     values = size.tolist() if isinstance(size, np.ndarray) else size
-    if (
-        not isinstance(values, list | tuple)
-        or len(values) != 2
-        or not all(isinstance(v, Integral) and not isinstance(v, bool) and v > 0 for v in values)
-        or int(values[0]) * int(values[1]) > MAX_COUNT
-    ):
-        raise MaskError(
-            f"size is {str(size)[:80]}; give [height, width], two whole numbers above 0"
-        )
-    return int(values[0]), int(values[1])
+    if isinstance(values, list | tuple) and len(values) == 2 and all(map(_is_side, values)):
+        height, width = int(values[0]), int(values[1])
+        if height * width <= MAX_COUNT:
+            return height, width
+    raise MaskError(
+        f"size is {str(size)[:80]}; give [height, width], two whole numbers above 0 and no more "
+        f"than {MAX_COUNT} pixels"
+    )
+
+
+def _is_side(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value > 0)
 
 
 def _as_counts(counts: ArrayLike) -> NDArray[np.int64]:

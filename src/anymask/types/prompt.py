@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anymask.errors import PromptError, PromptTypeError
+from anymask.geometry.frames import MASK_LOGIT
 
 BACKGROUND, FOREGROUND = 0, 1
 Points = NDArray[np.float64]
@@ -295,8 +296,6 @@ def low_res_logits(logits: ArrayLike) -> NDArray[np.float32]:
     Raises:
         PromptError: another shape, or values that are not finite.
     """
-    from anymask.geometry.frames import MASK_LOGIT
-
     if isinstance(logits, (str, bytes)):
         raise PromptTypeError(f"mask_logits must be an array of shape (L, L); got text {logits!r}")
     array = np.asarray(logits)

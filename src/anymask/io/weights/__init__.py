@@ -1,1 +1,1 @@
-"""Model weights as files: which exist (`zoo`), where they lie (`cache`), how they come (`fetch`)."""
+"""Weight files: which exist (`zoo`), where they lie (`cache`), how they come (`fetch`)."""

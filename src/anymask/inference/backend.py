@@ -1,0 +1,79 @@
+"""What an engine must do: encode a resized image, decode prompts. All else is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anymask.inference.encoded import EncodedImage
+
+
+@dataclass(frozen=True, eq=False)
+class PromptBatch:
+    """N prompts of equal shape in the frame of the canvas.
+
+    Attributes:
+        coords: (N, T, 2) float32 (x, y) in canvas pixels.
+        labels: (N, T) int64: -1 padding, 0 background, 1 foreground, 2 and 3 corners of a box.
+        mask_logits: (N, L, L) float32 low-res logits, or None where no prompt has a mask.
+        image_index: (N,) which of the images each prompt asks about.
+        multimask: return the three candidates of an ambiguous prompt, else the one mask.
+    """
+
+    coords: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    mask_logits: NDArray[np.float32] | None
+    image_index: NDArray[np.intp]
+    multimask: bool
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    def __getitem__(self, rows: slice) -> PromptBatch:
+        """Some of the prompts."""
+        return PromptBatch(
+            self.coords[rows],
+            self.labels[rows],
+            None if self.mask_logits is None else self.mask_logits[rows],
+            self.image_index[rows],
+            self.multimask,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What the decoder answers.
+
+    Attributes:
+        logits: (N, M, L, L) float32 low-res logits; M is 3 for `multimask`, else 1.
+        iou: (N, M) float32 predicted IoU.
+    """
+
+    logits: NDArray[np.float32]
+    iou: NDArray[np.float32]
+
+
+class Backend(Protocol):
+    """An engine that runs the network; holds weights, never an image."""
+
+    @property
+    def name(self) -> str:
+        """Which engine this is, such as "torch"."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs, such as "cpu" or "cuda:0"."""
+
+    @property
+    def canvas_px(self) -> int:
+        """Side of the canvas it was built for."""
+
+    def encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
+
+    def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
+        """Prompts on images, each prompt on the one its `image_index` names."""
