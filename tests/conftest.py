@@ -7,6 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anymask.inference.load import load_model
+from anymask.inference.segment import Model
+from anymask.io.weights.cache import LocatedWeights, locate
+from anymask.io.weights.zoo import find_entry
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -33,3 +38,19 @@ def coffee() -> np.ndarray:
     from skimage import data
 
     return np.asarray(data.coffee())
+
+
+@pytest.fixture(scope="session")
+def default_weights() -> LocatedWeights:
+    """The default model's files; never fetched by a test."""
+    located = locate(find_entry("vit_t"))
+    if located is None:
+        pytest.skip("the default model is not in the cache; run `anymask models fetch vit_t`")
+    return located
+
+
+@pytest.fixture(scope="session")
+def default_model(default_weights: LocatedWeights) -> Model:
+    """The default model on the CPU, shared by all tests: it keeps no state."""
+    assert default_weights.files
+    return load_model("vit_t", device="cpu", offline=True)

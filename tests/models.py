@@ -6,6 +6,8 @@ import zlib
 
 import torch
 
+from anymask.inference.segment import Model
+from anymask.inference.torch_backend import TorchBackend
 from anymask.nn.decoder import MaskDecoder, TwoWayTransformer
 from anymask.nn.model import Sam
 from anymask.nn.prompts import PromptEncoder
@@ -63,3 +65,8 @@ def synthetic_image(height: int, width: int) -> torch.Tensor:
         torch.arange(3), torch.arange(height), torch.arange(width), indexing="ij"
     )
     return ((3 * x + 5 * y + 50 * c + (x * y) % 17) % 256).float()
+
+
+def tiny_model() -> Model:
+    """`tiny_sam` as a model for users."""
+    return Model(TorchBackend(tiny_sam()), model_id="tiny@test", architecture="tiny")

@@ -14,6 +14,11 @@ from anymask.errors import MaskError
 from anymask.geometry import rle
 from anymask.geometry.boxes import box_from_mask
 
+# pycocotools' own array wrapper predates numpy 2
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
+
 any_mask = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 
 

@@ -9,7 +9,9 @@ from anymask.errors import ImageError, MaskError
 from anymask.geometry.boxes import as_mask, box_from_mask
 
 
-def cutout(image_rgb: NDArray[np.uint8], mask: ArrayLike, *, crop: bool = True) -> NDArray[np.uint8]:
+def cutout(
+    image_rgb: NDArray[np.uint8], mask: ArrayLike, *, crop: bool = True
+) -> NDArray[np.uint8]:
     """Cut an object out of its picture.
 
     Args:

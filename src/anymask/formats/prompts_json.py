@@ -44,8 +44,9 @@ class PromptSpec:
 
     def __post_init__(self) -> None:
         """Check all but the mask's pixels."""
-        if self.mask is None or any(v is not None for v in (self.points, self.labels, self.box)):
-            Prompt(points=self.points, labels=self.labels, box=self.box, mask=self._stand_in())
+        # one covered pixel stands in for the file, so that a prompt of a mask alone is not empty
+        stand_in = None if self.mask is None else [[1]]
+        Prompt(points=self.points, labels=self.labels, box=self.box, mask=stand_in)
         if self.mask is not None and not self.mask.is_file():
             raise PromptError(f"mask file {str(self.mask)!r} does not exist")
 
@@ -59,10 +60,6 @@ class PromptSpec:
         """
         mask = None if self.mask is None else read_mask(self.mask)
         return Prompt(points=self.points, labels=self.labels, box=self.box, mask=mask)
-
-    def _stand_in(self) -> list[list[int]] | None:
-        """A mask that is there, for the check that something was asked."""
-        return None if self.mask is None else [[1]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 Bilinear resizing and area averaging are linear and separable: an image is resized by multiplying
 with one matrix from the left (rows) and one from the right (columns). Composing the two resizes
-that SAM applies to its masks (low-res -> canvas -> crop -> original) into one matrix per axis gives the same numbers with a fraction of the memory.
+that SAM applies to its masks (low-res to canvas, then crop to original) into one matrix per axis
+gives the same numbers with a fraction of the memory.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def area_matrix(length_in: int, length_out: int, cell: float) -> NDArray[np.floa
     start = np.arange(length_out)[:, None] * cell
     sample = np.arange(length_in)[None, :]
     overlap = np.minimum(start + cell, sample + 1) - np.maximum(start, sample)
-    return np.clip(overlap, 0.0, None) / cell
+    weights: NDArray[np.float64] = np.clip(overlap, 0.0, None) / cell
+    return weights
 
 
 @lru_cache(maxsize=16)

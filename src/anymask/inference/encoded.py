@@ -59,7 +59,8 @@ class EncodedImage:
         }
         buffer = BytesIO()
         np.savez(buffer, about=np.array(json.dumps(about)), embedding=self.embedding)
-        return write_bytes_atomic(path, buffer.getvalue())
+        write_bytes_atomic(path, buffer.getvalue())
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> EncodedImage:
@@ -75,7 +76,7 @@ class EncodedImage:
             FileFormatError: not such a file, or of another schema.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))
                 embedding = np.ascontiguousarray(stored["embedding"], np.float32)
         except FileNotFoundError:

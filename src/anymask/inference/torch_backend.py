@@ -47,8 +47,8 @@ class TorchBackend:
     @torch.inference_mode()
     def encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.sam.device)
-        canvas = self.sam.preprocess(pixels.permute(2, 0, 1).float())
+        pixels = self._tensor(image).permute(2, 0, 1).float()
+        canvas = self.sam.preprocess(pixels)
         return _to_numpy(self.sam.image_encoder(canvas[None])[0])
 
     @torch.inference_mode()

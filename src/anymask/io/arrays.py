@@ -124,7 +124,8 @@ def coverage_from_samples(samples: Samples) -> NDArray[np.float32]:
     colours, alpha = _split_alpha(samples)
     plane = colours.max(axis=-1) if alpha is None or _constant(alpha) else alpha
     full = _full_coverage(plane)
-    return np.clip(plane.astype(np.float32) / np.float32(full), 0.0, 1.0)
+    coverage: NDArray[np.float32] = np.clip(plane.astype(np.float32) / np.float32(full), 0.0, 1.0)
+    return coverage
 
 
 def check_shape(samples: Samples) -> None:

@@ -82,7 +82,7 @@ class Decoded:
 
     Attributes:
         image: the loaded picture.
-        deep: (H, W, 2 to 4) uint16 where the file has 16-bit colours, of which `image` keeps 8 bits.
+        deep: (H, W, 2 to 4) uint16 of a file with 16-bit colours, of which `image` keeps 8 bits.
         orientation: EXIF orientation, 1 to 8, still to be applied to both.
     """
 

@@ -91,7 +91,7 @@ def _unpacked(image: ImageFile, names: list[str]) -> NDArray[np.uint8]:
 
 
 def _joined(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    return (high.astype(np.uint16) << 8) | low
+    return np.bitwise_or(np.left_shift(high.astype(np.uint16), 8), low, dtype=np.uint16)
 
 
 def _from_upper(high: NDArray[np.uint8]) -> NDArray[np.uint16]:

@@ -58,26 +58,33 @@ def atomic_path(path: StrPath) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes_atomic(path: StrPath, content: bytes) -> None:
+def write_bytes_atomic(path: StrPath, content: bytes) -> Path:
     """Writes bytes to a file, whole or not at all.
+
+    Returns:
+        `path`.
 
     Raises:
         OSError: naming `path`, where the system refuses.
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+    return Path(path)
 
 
-def write_text_atomic(path: StrPath, text: str) -> None:
+def write_text_atomic(path: StrPath, text: str) -> Path:
     r"""Writes text to a file as UTF-8 with ``\n`` line ends, whole or not at all.
+
+    Returns:
+        `path`.
 
     Raises:
         OSError: naming `path`, where the system refuses.
     """
-    write_bytes_atomic(path, text.encode("utf-8"))
+    return write_bytes_atomic(path, text.encode("utf-8"))
 
 
-def write_json_atomic(path: StrPath, value: object, *, indent: int | None = None) -> None:
+def write_json_atomic(path: StrPath, value: object, *, indent: int | None = None) -> Path:
     """Writes a value as JSON and a final newline, whole or not at all.
 
     Args:
@@ -85,22 +92,28 @@ def write_json_atomic(path: StrPath, value: object, *, indent: int | None = None
         value: what `json` can write; NaN and infinity are not JSON.
         indent: spaces a level; None writes one line.
 
+    Returns:
+        `path`.
+
     Raises:
         OSError: naming `path`, where the system refuses.
         TypeError: a value that JSON has no form for.
         ValueError: NaN or infinity.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-    write_text_atomic(path, text + "\n")
+    return write_text_atomic(path, text + "\n")
 
 
-def save_png(path: StrPath, array: NDArray[Any]) -> None:
+def save_png(path: StrPath, array: NDArray[Any]) -> Path:
     """Writes a PNG, whole or not at all.
 
     Args:
         path: a name ending in .png.
         array: (H, W) bool, written as 0 and 255; (H, W) uint8 or uint16 grey; (H, W, 3) uint8 RGB;
             (H, W, 4) uint8 RGBA.
+
+    Returns:
+        `path`.
 
     Raises:
         ImageError: another shape, kind of number or ending.
@@ -113,6 +126,7 @@ def save_png(path: StrPath, array: NDArray[Any]) -> None:
     picture = Image.fromarray(_png_pixels(array))
     with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG")
+    return Path(path)
 
 
 def _png_pixels(array: NDArray[Any]) -> NDArray[Any]:

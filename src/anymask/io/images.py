@@ -136,7 +136,7 @@ def _mask_samples(decoded: Decoded) -> NDArray[Any]:
     colours = np.asarray(image.convert("RGB"))
     if np.all(colours == colours[..., :1]):
         return colours
-    return np.asarray(image) != 0
+    return np.asarray(np.asarray(image) != 0)
 
 
 def _is_file_like(source: object) -> bool:

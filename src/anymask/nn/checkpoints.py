@@ -7,15 +7,15 @@ incomplete, or made for another model. All errors are one line.
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import secrets
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anymask.errors import MissingExtraError, WeightsError
 from anymask.nn.keymaps import (
@@ -58,11 +58,15 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path).expanduser()
     header = _read_header(path)
-    content = _read_safetensors(path) if _is_safetensors(header) else _read_torch(path, header)
-    tensors = strip_prefix(_unwrap(content, path))
-    if is_transformers(tensors):
-        tensors = from_transformers(tensors)
-    return {key: _checked(key, value, path) for key, value in drop_leftovers(tensors).items()}
+    content = _read_safetensors(path)[0] if _is_safetensors(header) else _read_torch(path, header)
+    named = drop_leftovers(strip_prefix(_unwrap(content, path)))
+    tensors = {key: _checked(key, value, path) for key, value in named.items()}
+    if not is_transformers(tensors):
+        return tensors
+    try:
+        return from_transformers(tensors)
+    except WeightsError as error:
+        raise WeightsError(f"weights file {path}: {error}") from error
 
 
 def load_converted(files: Mapping[str, Path], converted: Path) -> dict[str, Tensor]:
@@ -135,6 +139,18 @@ def check_keys(
         )
 
 
+def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], source: str | Path) -> None:
+    """Copies a state dict into a network, all of it or, when it does not fit, nothing.
+
+    Raises:
+        WeightsError: see `check_keys`.
+    """
+    shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    check_keys(shapes, state_dict, source)
+    # counters of training steps may be absent: torch leaves its own in place
+    network.load_state_dict(drop_leftovers(state_dict))
+
+
 def _read_header(path: Path) -> bytes:
     """The first bytes; refuses what is plainly no checkpoint."""
     try:
@@ -166,14 +182,16 @@ def _is_safetensors(header: bytes) -> bool:
     return header[8:9] == b"{"
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the file's own metadata."""
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise MissingExtraError("safetensors", "torch", f"to read {path.name}") from error
     try:
-        return dict(load_file(path))
+        with safe_open(path, framework="pt") as handle:
+            tensors = {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
+            return tensors, dict(handle.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from error
 
@@ -190,10 +208,14 @@ def _read_torch(path: Path, header: bytes) -> object:
             f"weights file {path} is no checkpoint; give a .pth, .pt or .safetensors file"
         )
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        # torch goes by the ending where it is given a path, and can map only zip files
+        if is_zip and path.suffix != ".safetensors":
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with path.open("rb") as handle:
+            return torch.load(handle, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _unsafe(path) from error
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - cut-off bytes make the reader fail in any way
         raise _damaged(path, error) from error
 
 
@@ -228,7 +250,7 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
     )
 
 
-def _unwrap(content: object, path: Path) -> Mapping[str, object]:
+def _unwrap(content: object, path: Path) -> dict[str, object]:
     """The mapping of a SAM model's tensors inside a file's content, at most two wrappers deep."""
     level = [("", content)]
     for _ in range(3):
@@ -239,7 +261,7 @@ def _unwrap(content: object, path: Path) -> Mapping[str, object]:
             if has_parts(key for key in value if isinstance(key, str))
         }
         if states:
-            return _choose(states, path)
+            return {str(key): value for key, value in _choose(states, path).items()}
         level = [(str(name), inner) for _, value in mappings for name, inner in value.items()]
     raise WeightsError(f"weights file {path} holds no SAM model: {_kind(content)}")
 
@@ -297,35 +319,33 @@ def _read_originals(files: Mapping[str, Path]) -> dict[str, Tensor]:
 
 def _read_copy(path: Path) -> dict[str, Tensor]:
     """A copy written by `_write_copy`, already under the published names and in float32."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as handle:
-            metadata = handle.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
+    tensors, metadata = _read_safetensors(path)
     if metadata != _FORMAT:
         raise WeightsError(f"converted file {path} is of another version of this package")
-    return _read_safetensors(path)
+    return tensors
 
 
 def _write_copy(state: Mapping[str, Tensor], path: Path) -> None:
     """Writes a copy whole or not at all; a failure costs time later and is only logged."""
-    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError:
         _log.debug("safetensors is not installed; %s is not written", path)
         return
+    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        usual_mode = draft.stat().st_mode  # safetensors would make it readable by its owner only
         save_file({key: value.contiguous() for key, value in state.items()}, draft, dict(_FORMAT))
-        os.replace(draft, path)
+        draft.chmod(usual_mode)
+        draft.replace(path)
     except (OSError, SafetensorError) as error:
         _log.warning("converted weights could not be written to %s: %s", path, error)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def _describe(shapes: Mapping[str, Shape]) -> str:
@@ -340,7 +360,7 @@ def _describe(shapes: Mapping[str, Shape]) -> str:
         return _VIT_SIZES.get(size, f"ViT ({size[0]} wide, {size[1]} blocks)")
     if any(key.startswith(("image_encoder.trunk.", "memory_attention.")) for key in shapes):
         return "SAM 2"
-    return "image-encoder-free" if has_parts(shapes) else "non-SAM"
+    return "decoder-only" if has_parts(shapes) else "non-SAM"
 
 
 def _count_blocks(shapes: Iterable[str]) -> int:

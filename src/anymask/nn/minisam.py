@@ -52,15 +52,18 @@ def recover_state_dict(encoder: str | Path, decoder: str | Path) -> dict[str, Te
 def _read_graph(path: str | Path) -> GraphProto:
     try:
         import onnx
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError("onnx", "torch", f"to read {Path(path).name}") from error
     try:
-        return onnx.load(Path(path)).graph
+        graph = onnx.load(Path(path)).graph
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
     except DecodeError as error:
         raise WeightsError(f"{path} is damaged or no ONNX file; fetch it again") from error
+    if not graph.node:
+        raise WeightsError(f"{path} holds no network; fetch it again")
+    return graph
 
 
 def _tensors(graph: GraphProto) -> Named:

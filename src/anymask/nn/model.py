@@ -43,7 +43,9 @@ class Sam(nn.Module):
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
         for name, values in (("pixel_mean", PIXEL_MEAN), ("pixel_std", PIXEL_STD)):
-            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
+            # On the CPU by name, so that a skeleton on the meta device has them too.
+            statistics = torch.tensor(values, device="cpu").view(-1, 1, 1)
+            self.register_buffer(name, statistics, persistent=False)
 
     @property
     def device(self) -> torch.device:

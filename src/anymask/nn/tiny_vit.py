@@ -127,8 +127,9 @@ class WindowAttention(nn.Module):
 
 def distance_index(window: int) -> Tensor:
     """(window^2, window^2) int64: where each pair of tokens finds its bias, ``|dy| * w + |dx|``."""
-    rows, columns = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
-    y, x = rows.flatten(), columns.flatten()
+    # On the CPU by name, so that a skeleton on the meta device has it too.
+    token = torch.arange(window**2, device="cpu")
+    y, x = token // window, token % window
     return (y[:, None] - y).abs() * window + (x[:, None] - x).abs()
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from anymask.errors import WeightsError
+from anymask.nn.checkpoints import check_keys
 from anymask.nn.decoder import MaskDecoder, TwoWayTransformer
 from anymask.nn.model import Sam
 from anymask.nn.prompts import PromptEncoder
@@ -62,3 +67,36 @@ def build_sam(architecture: str, image_size: int = IMAGE_SIZE) -> Sam:
             transformer_dim=EMBED_DIM, transformer=TwoWayTransformer(embedding_dim=EMBED_DIM)
         ),
     )
+
+
+def load_sam(
+    state: Mapping[str, Tensor],
+    *,
+    source: str | Path,
+    architecture: str,
+    image_size: int = IMAGE_SIZE,
+) -> Sam:
+    """A network with the given tensors; nothing is initialised at random first.
+
+    Args:
+        state: published name -> tensor, as `anymask.nn.checkpoints.read_state_dict` gives them.
+        source: where the tensors came from, for messages.
+        architecture: one of `ARCHITECTURES`.
+        image_size: side of the canvas in pixels, a multiple of 16.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
+
+    Raises:
+        WeightsError: another architecture, or names missing, unknown, or of another shape.
+    """
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise WeightsError(f"{source} holds {architecture} weights; known are {known}")
+    with torch.device("meta"):
+        sam = build_sam(architecture, image_size)
+    expected = sam.state_dict()
+    check_keys({key: tuple(value.shape) for key, value in expected.items()}, state, source)
+    counters = {key: torch.tensor(0) for key in expected if key.endswith("num_batches_tracked")}
+    sam.load_state_dict({**counters, **state}, assign=True)
+    return sam.eval()

@@ -1,0 +1,7 @@
+"""``python -m anymask``: the command line."""
+
+import sys
+
+from anymask.cli import main
+
+sys.exit(main())

@@ -1,0 +1,144 @@
+"""`load_model`: from a name or a file to a model that is ready to segment."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anymask.errors import MissingExtraError, WeightsError
+from anymask.inference.segment import Model
+from anymask.io.weights.cache import LocatedWeights, discard_original, file_weights_id
+from anymask.io.weights.fetch import ensure
+from anymask.io.weights.zoo import DEFAULT_MODEL, find_entry
+from anymask.types.progress import ProgressCallback
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AUTO = "auto"
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
+
+
+def load_model(
+    name: str | PathLike[str] = AUTO,
+    *,
+    checkpoint: str | PathLike[str] | None = None,
+    device: str = "auto",
+    image_size: int = 1024,
+    model_dir: str | PathLike[str] | None = None,
+    cache_dir: str | PathLike[str] | None = None,
+    offline: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Model:
+    """Load weights and the engine that runs them.
+
+    Args:
+        name: a model of the zoo ("vit_t", "vit_b", "vit_l", "vit_h", "mobile_sam"), the path of a
+            checkpoint, or "auto": the architecture of `checkpoint`, else the default model.
+        checkpoint: path of a checkpoint; `name` then says which architecture it must have.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        image_size: side of the canvas in pixels, a multiple of 16. Weights are trained at 1024;
+            smaller is faster and coarser.
+        model_dir: a folder of your own with weight files, searched first, never written to.
+        cache_dir: where fetched weights are kept.
+        offline: never use the network.
+        progress: called while weights are fetched.
+
+    Returns:
+        The model.
+
+    Raises:
+        WeightsError: an unknown name, or a file that is missing, damaged, unsafe, or of another
+            architecture.
+        DownloadError: the weights are not there and no source answered.
+        DeviceError: there is no such device.
+        MissingExtraError: PyTorch is not installed.
+
+    Example:
+        >>> model = load_model("vit_t")  # doctest: +SKIP
+    """
+    wanted, path = _split(name, checkpoint)
+    _require_torch()
+    if path is not None:
+        return _from_file(path, wanted, _path(cache_dir), device, image_size)
+    entry = find_entry(wanted or DEFAULT_MODEL)
+    located = ensure(
+        entry,
+        cache_dir=_path(cache_dir),
+        model_dir=_path(model_dir),
+        progress=progress,
+        offline=offline,
+        allow_fallback=wanted is None,
+    )
+    return _from_zoo(located, _path(cache_dir), device, image_size)
+
+
+def _from_zoo(
+    located: LocatedWeights, cache_dir: Path | None, device: str, image_size: int
+) -> Model:
+    from anymask.nn.checkpoints import load_converted
+
+    state = load_converted(located.files, located.converted)
+    discard_original(located, cache_dir=cache_dir)
+    architecture, source = located.entry.architecture, located.entry.name
+    return _assemble(state, located.weights_id, architecture, source, device, image_size)
+
+
+def _from_file(
+    path: Path, wanted: str | None, cache_dir: Path | None, device: str, image_size: int
+) -> Model:
+    from anymask.nn.checkpoints import detect_architecture, read_state_dict
+
+    state = read_state_dict(path)
+    architecture = find_entry(wanted).architecture if wanted else detect_architecture(state)
+    model_id = file_weights_id(path, cache_dir=cache_dir)
+    return _assemble(state, model_id, architecture, path, device, image_size)
+
+
+def _split(
+    name: str | PathLike[str], checkpoint: str | PathLike[str] | None
+) -> tuple[str | None, Path | None]:
+    """The model or architecture asked for (None: any), and the file if one was given."""
+    if not isinstance(name, (str, PathLike)):
+        raise WeightsError(
+            f"name must be a model's name or a path; got {type(name).__name__} {name!r}"
+        )
+    if checkpoint is not None:
+        return None if name == AUTO else str(name), Path(checkpoint).expanduser()
+    looks_like_path = isinstance(name, PathLike) or name.endswith(CHECKPOINT_SUFFIXES)
+    if looks_like_path or Path(name).is_file():
+        return None, Path(name).expanduser()
+    return None if name == AUTO else name, None
+
+
+def _path(folder: str | PathLike[str] | None) -> Path | None:
+    return None if folder is None else Path(folder)
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("torch", "torch", "to run the network") from error
+
+
+def _assemble(
+    state: dict[str, Tensor],
+    model_id: str,
+    architecture: str,
+    source: Path | str,
+    device: str,
+    image_size: int,
+) -> Model:
+    """Build the network with its tensors and hand it to the engine."""
+    from anymask.inference.torch_backend import TorchBackend, resolve_device
+    from anymask.nn.tiny_vit import TinyViT
+    from anymask.nn.zoo import load_sam
+
+    target = resolve_device(device)
+    sam = load_sam(state, source=source, architecture=architecture, image_size=image_size)
+    if isinstance(sam.image_encoder, TinyViT):
+        sam.image_encoder.fuse()
+    backend = TorchBackend(sam, target)
+    return Model(backend, model_id=model_id, architecture=architecture)
