@@ -36,7 +36,9 @@ def published(default_weights: LocatedWeights):
     import onnxruntime
 
     return tuple(
-        onnxruntime.InferenceSession(default_weights.files[name], providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(
+            default_weights.files[name], providers=["CPUExecutionProvider"]
+        )
         for name in ("encoder.onnx", "sam.onnx")
     )
 
@@ -85,7 +87,9 @@ def decode_published(session, embedding: np.ndarray, prompt: Prompt, frame: Fram
         "image_embeddings": embedding,
         "point_coords": placed.coords[None],
         "point_labels": placed.labels[None].astype(np.float32),
-        "mask_input": np.zeros((1, 1, side, side), np.float32) if mask is None else mask[None, None],
+        "mask_input": np.zeros((1, 1, side, side), np.float32)
+        if mask is None
+        else mask[None, None],
         "has_mask_input": np.array([0 if mask is None else 1], np.float32),
         "orig_im_size": np.array(frame.size_hw, np.float32),
     }
@@ -110,7 +114,9 @@ def test_masks_equal_onnxruntime_for_every_kind_of_prompt(
     logits = default_model.segment(ours, Prompt(points=[(5, 5)])).low_res_logits[0]
     prompts = prompts_for(ours.frame, logits)
     # The published file answers two tokens (one click, or a lone box) with the best of three.
-    several = {name: name in ("one point", "box", "point and mask", "box and mask") for name in prompts}
+    several = {
+        name: name in ("one point", "box", "point and mask", "box and mask") for name in prompts
+    }
     expected = {
         name: decode_published(published[1], theirs, prompt, ours.frame)
         for name, prompt in prompts.items()

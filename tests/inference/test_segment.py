@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from models import tiny_model
 from PIL import Image
 
 from anymask.errors import ImageError, PromptError, PromptTypeError
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.segment import Model
 from anymask.types.prompt import Prompt
+from models import tiny_model
 
 POINT = Prompt(points=[(40, 30)])
 POINTS = Prompt(points=[(40, 30), (60, 50)], labels=[1, 0])
@@ -162,9 +162,7 @@ def test_an_encoded_image_is_reused_saved_and_loaded(model, image, tmp_path) -> 
     assert np.array_equal(loaded.embedding, encoded.embedding)
     assert loaded.frame == encoded.frame
     assert (loaded.model_id, loaded.image_sha256) == (encoded.model_id, encoded.image_sha256)
-    assert np.array_equal(
-        model.segment(loaded, BOX).array, model.segment(image, BOX).array
-    )
+    assert np.array_equal(model.segment(loaded, BOX).array, model.segment(image, BOX).array)
 
 
 def test_an_encoded_image_cannot_be_changed(model, image) -> None:

@@ -23,8 +23,12 @@ from anymask.nn.checkpoints import (
     load_into,
     read_state_dict,
 )
+from anymask.nn.decoder import MaskDecoder, TwoWayTransformer
 from anymask.nn.keymaps import from_transformers, strip_prefix, to_transformers
+from anymask.nn.model import Sam
 from anymask.nn.pickles import list_foreign_globals
+from anymask.nn.prompts import PromptEncoder
+from anymask.nn.vit import ImageEncoderViT, ViTConfig
 
 State = dict[str, Tensor]
 
@@ -360,23 +364,43 @@ def test_what_does_not_fit_changes_nothing(tmp_path: Path) -> None:
 # --- Hugging Face names
 
 
-@pytest.fixture(scope="module")
-def theirs() -> State:
+def their_small_model() -> torch.nn.Module:
     transformers = pytest.importorskip("transformers")
     vision = transformers.SamVisionConfig(
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
         image_size=64,
-        output_channels=256,
         global_attn_indexes=[1],
         window_size=2,
         mlp_dim=64,
     )
+    settings = transformers.models.sam.configuration_sam.SamPromptEncoderConfig
+    config = transformers.SamConfig(
+        vision_config=vision.to_dict(), prompt_encoder_config=settings(image_size=64).to_dict()
+    )
+    model = transformers.SamModel(config).eval()
+    assert isinstance(model, torch.nn.Module)
+    return model
+
+
+def our_small_model() -> Sam:
+    config = ViTConfig(
+        embed_dim=32, depth=2, heads=2, global_blocks=(1,), window=2, mlp_ratio=2, out_channels=256
+    )
+    return Sam(
+        ImageEncoderViT(config, image_size=64),
+        PromptEncoder(256, (4, 4), (64, 64)),
+        MaskDecoder(transformer_dim=256, transformer=TwoWayTransformer(embedding_dim=256)),
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def theirs() -> State:
     torch.manual_seed(0)
-    model = transformers.SamModel(transformers.SamConfig(vision_config=vision.to_dict()))
-    return {key: torch.randn_like(value) for key, value in model.state_dict().items()} | {
-        key: torch.ones(2, 128) for key in model.state_dict() if "positional_embedding" in key
+    names = their_small_model().state_dict()
+    return {key: torch.randn_like(value) for key, value in names.items()} | {
+        key: torch.ones(2, 128) for key in names if "positional_embedding" in key
     }
 
 
@@ -386,21 +410,27 @@ def test_their_names_map_to_published_names_and_back(theirs: State) -> None:
     assert equal(to_transformers(ours), theirs)
 
 
-def test_their_names_give_exactly_the_tensors_of_the_network(theirs: State) -> None:
-    from anymask.nn.decoder import MaskDecoder, TwoWayTransformer
-    from anymask.nn.model import Sam
-    from anymask.nn.prompts import PromptEncoder
-    from anymask.nn.vit import ImageEncoderViT, ViTConfig
-
-    config = ViTConfig(
-        embed_dim=32, depth=2, heads=2, global_blocks=(1,), window=2, mlp_ratio=2, out_channels=256
-    )
-    sam = Sam(
-        ImageEncoderViT(config, image_size=64),
-        PromptEncoder(256, (4, 4), (64, 64)),
-        MaskDecoder(transformer_dim=256, transformer=TwoWayTransformer(embedding_dim=256)),
-    )
-    load_into(sam, from_transformers(theirs), "theirs")
+def test_weights_trained_with_their_model_give_its_masks_here() -> None:
+    theirs, ours = their_small_model(), our_small_model()
+    with torch.no_grad():
+        for number, (name, value) in enumerate(theirs.state_dict().items()):
+            torch.manual_seed(0 if "positional_embedding" in name else number)
+            value.copy_(torch.randn_like(value) * 0.1)
+    load_into(ours, from_transformers(theirs.state_dict()), "theirs")
+    points, labels = torch.tensor([[[20.0, 30.0], [40.0, 10.0]]]), torch.tensor([[1, 0]])
+    canvas = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = theirs(pixel_values=canvas, input_points=points[None], input_labels=labels[None])
+        sparse, dense = ours.prompt_encoder((points, labels), None, None)
+        masks, iou = ours.mask_decoder(
+            image_embeddings=ours.image_encoder(canvas),
+            image_pe=ours.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=True,
+        )
+    torch.testing.assert_close(masks, expected.pred_masks[:, 0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(iou, expected.iou_scores[:, 0], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("prefix", ["", "sam.", "module."])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from models import synthetic_image, tiny_sam, with_synthetic_weights
 
 from anymask.nn.model import Sam
 from anymask.nn.prompts import PositionEmbeddingRandom
 from anymask.nn.vit import relative_positions
 from anymask.nn.zoo import ARCHITECTURES, build_sam
+from models import synthetic_image, tiny_sam, with_synthetic_weights
 
 POINTS = torch.tensor([[[30.0, 50.0], [100.0, 20.0]]])
 LABELS = torch.tensor([[1, 0]])
@@ -84,7 +84,12 @@ def test_embedding_gives_the_reference_numbers(embedding: torch.Tensor) -> None:
         [embedding.mean(), embedding.std(correction=0), embedding.min(), embedding.max()],
         [0.004650, 1.011233, -1.520536, 1.602712],
     )
-    cells = [embedding[0, 0, 0, 0], embedding[0, 5, 3, 2], embedding[0, 31, 7, 7], embedding[0, 16, 4, 2]]
+    cells = [
+        embedding[0, 0, 0, 0],
+        embedding[0, 5, 3, 2],
+        embedding[0, 31, 7, 7],
+        embedding[0, 16, 4, 2],
+    ]
     near(cells, [0.688812, 1.294090, -1.235587, -1.032954])
 
 
@@ -144,7 +149,9 @@ def test_prompts_give_the_reference_masks(case: str, tiny: Sam, embedding: torch
     assert masks.shape == (1, 4, 32, 32)
     near([masks.mean(), masks.std(correction=0)], mask_moments, 2e-5)
     near(iou[0], iou_expected, 2e-5)
-    near([masks[0, 0, 0, 0], masks[0, 1, 16, 8], masks[0, 3, 31, 31], masks[0, 2, 5, 9]], cells, 2e-5)
+    near(
+        [masks[0, 0, 0, 0], masks[0, 1, 16, 8], masks[0, 3, 31, 31], masks[0, 2, 5, 9]], cells, 2e-5
+    )
 
 
 def test_decoder_internals_give_the_reference_numbers(tiny: Sam, embedding: torch.Tensor) -> None:
@@ -164,9 +171,14 @@ def test_decoder_internals_give_the_reference_numbers(tiny: Sam, embedding: torc
             embedding + dense, tiny.prompt_encoder.get_dense_pe(), torch.cat([own, sparse], 1)
         )
         upscaled = decoder.output_upscaling(image.transpose(1, 2).reshape(1, 32, 8, 8))
-    near([tokens.mean(), tokens.std(correction=0), tokens[0, 1, 5]], [-0.045249, 0.983234, -1.289310])
+    near(
+        [tokens.mean(), tokens.std(correction=0), tokens[0, 1, 5]], [-0.045249, 0.983234, -1.289310]
+    )
     near([image.mean(), image.std(correction=0), image[0, 10, 7]], [0.052823, 1.021536, 1.815535])
-    near([upscaled.mean(), upscaled.std(correction=0), upscaled[0, 3, 9, 20]], [0.051379, 0.194229, -0.107876])
+    near(
+        [upscaled.mean(), upscaled.std(correction=0), upscaled[0, 3, 9, 20]],
+        [0.051379, 0.194229, -0.107876],
+    )
 
 
 def test_mask_prompt_gives_the_reference_masks(tiny: Sam, embedding: torch.Tensor) -> None:
@@ -289,7 +301,12 @@ def test_full_size_vit_b_gives_the_reference_numbers() -> None:
         [0.000613, 1.004049, -1.523538, 1.578188],
         1e-3,
     )
-    cells = [embedding[0, 0, 0, 0], embedding[0, 5, 3, 2], embedding[0, 31, 63, 63], embedding[0, 16, 32, 21]]
+    cells = [
+        embedding[0, 0, 0, 0],
+        embedding[0, 5, 3, 2],
+        embedding[0, 31, 63, 63],
+        embedding[0, 16, 32, 21],
+    ]
     near(cells, [0.291472, 1.286277, 0.796869, 1.437177], 1e-3)
     pe = sam.prompt_encoder.get_dense_pe()
     near([pe[0, 0, 0, 0], pe[0, 128, 0, 0], pe[0, 3, 63, 2]], [0.508898, 0.860827, -0.556843], 1e-3)
@@ -308,7 +325,9 @@ def test_full_size_vit_b_gives_the_reference_numbers() -> None:
     _, _, first, _ = decode(sam, embedding, points=(8 * POINTS[:, :1], LABELS[:, :1]))
     _, _, masks, iou = decode(sam, embedding, points=points, masks=first[:, 1:2].clone())
     near(iou[0], [0.171201, -0.410774, -0.119663, 0.417068], 1e-3)
-    near([masks[0, 0].mean(), masks.mean(), masks.std(correction=0)][1:], [-0.059087, 0.418564], 1e-3)
+    near(
+        [masks[0, 0].mean(), masks.mean(), masks.std(correction=0)][1:], [-0.059087, 0.418564], 1e-3
+    )
     full = sam.postprocess_masks(masks, (683, 1024), (1024, 1536))
     near(full.mean(), -0.070839, 1e-3)
     counts = (full > 0).sum(dim=(2, 3))[0]
@@ -335,5 +354,10 @@ def test_full_size_vit_t_gives_the_reference_numbers() -> None:
             near([x.mean(), x.std(correction=0)], expected)
         embedding = encoder(canvas)
     near(embedding.std(correction=0), 1.004148)
-    cells = [embedding[0, 0, 0, 0], embedding[0, 5, 3, 2], embedding[0, 31, 63, 63], embedding[0, 16, 32, 21]]
+    cells = [
+        embedding[0, 0, 0, 0],
+        embedding[0, 5, 3, 2],
+        embedding[0, 31, 63, 63],
+        embedding[0, 16, 32, 21],
+    ]
     near(cells, [1.580147, 0.316237, 1.408955, 0.838590], 1e-3)

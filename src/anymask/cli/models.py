@@ -149,8 +149,9 @@ def _where(record: dict[str, Any]) -> str:
 
 def _details(record: dict[str, Any]) -> list[list[str]]:
     rows = [["source", source] for source in record["sources"]]
-    rows += [["file", f"{file['name']}, {file['bytes']:,} bytes"] for file in record["files"]]
-    rows += [["sha256", file["sha256"]] for file in record["files"]]
+    for file in record["files"]:
+        rows.append(["file", f"{file['name']}, {file['bytes']:,} bytes"])
+        rows.append(["sha256", file["sha256"]])
     rows += [["problem", record["problem"]]] if record["problem"] else []
     if not record["paths"] and not record["problem"]:
         rows.append(["fetch", f"anymask models fetch {record['name']}"])

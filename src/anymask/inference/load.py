@@ -106,10 +106,10 @@ def _split(
         )
     if checkpoint is not None:
         return None if name == AUTO else str(name), Path(checkpoint).expanduser()
-    looks_like_path = isinstance(name, PathLike) or name.endswith(CHECKPOINT_SUFFIXES)
-    if looks_like_path or Path(name).is_file():
+    named_by_path = isinstance(name, PathLike) or name.endswith(CHECKPOINT_SUFFIXES)
+    if named_by_path or Path(name).is_file():
         return None, Path(name).expanduser()
-    return None if name == AUTO else name, None
+    return None if name == AUTO else str(name), None
 
 
 def _path(folder: str | PathLike[str] | None) -> Path | None:

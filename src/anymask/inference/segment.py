@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Model:
         return f"Model({self.model_id}, {engine}, canvas {self.backend.canvas_px} px)"
 
     @overload
-    def encode(
+    def encode(  # type: ignore[overload-overlap]  # a str is a sequence too, but comes first here
         self, image: Picture | EncodedImage, *, color: ColorOrder = "RGB"
     ) -> EncodedImage: ...
     @overload
@@ -95,7 +95,7 @@ class Model:
         return image
 
     @overload
-    def segment(
+    def segment(  # type: ignore[overload-overlap]
         self,
         image: Picture | EncodedImage,
         prompts: Prompt | Sequence[Prompt],
@@ -145,7 +145,7 @@ class Model:
             (1, 480, 640)
         """
         several = isinstance(image, (list, tuple))
-        images = list(image) if several else [image]  # type: ignore[arg-type]
+        images: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
         rows = _prompts_by_image(prompts, len(images), several=several)
         encoded = [self._encode_one(one, color) for one in images]
         placed = [
@@ -191,7 +191,7 @@ def _prompts_by_image(
 ) -> list[list[Prompt]]:
     """One list of prompts for each image."""
     if not several:
-        return [_prompt_list(prompts)]  # type: ignore[arg-type]
+        return [_prompt_list(prompts)]
     if isinstance(prompts, Prompt) or not isinstance(prompts, (list, tuple)):
         raise PromptTypeError(
             f"prompts must be a list with one entry for each of the {images} images; "
@@ -205,7 +205,7 @@ def _prompts_by_image(
     return [_prompt_list(row) for row in prompts]
 
 
-def _prompt_list(prompts: Prompt | Sequence[Prompt]) -> list[Prompt]:
+def _prompt_list(prompts: object) -> list[Prompt]:
     row = [prompts] if isinstance(prompts, Prompt) else prompts
     if not isinstance(row, (list, tuple)):
         raise PromptTypeError(

@@ -7,6 +7,7 @@ still lose the newest file: nothing waits for the disk.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -24,6 +25,8 @@ from anymask.errors import ImageError
 StrPath = str | os.PathLike[str]
 
 _LONGEST_SUFFIX = 16  # a longer one is kept out of the temporary name, which must stay short
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def atomic_path(path: StrPath) -> Iterator[Path]:
     temporary = target.parent / f".{secrets.token_hex(8)}.tmp{_short_suffix(target)}"
     with _naming(target):
         if target.is_dir():
-            raise IsADirectoryError(21, "is a folder, give the name of a file", str(target))
+            raise IsADirectoryError(errno.EISDIR, "Is a folder; give a file's name", str(target))
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _naming(target, temporary):
@@ -155,13 +158,13 @@ def _keep_permissions(target: Path, temporary: Path) -> None:
 def _naming(target: Path, temporary: Path | None = None) -> Iterator[None]:
     """Makes the system's errors name the target: a full disk names no file, others the hidden one.
 
-    Errors about any other file pass as they are.
+    Errors about anything else, such as a lost connection, pass as they are.
     """
     try:
         yield
     except OSError as error:
-        ours = (None, str(target), str(temporary), str(target.parent))
-        named = error.filename if error.filename is None else str(error.filename)
-        if error.errno is None or named not in ours:
+        about_disk = error.filename is None and error.errno in _DISK_ERRORS
+        about_file = str(error.filename) in (str(target), str(temporary), str(target.parent))
+        if not (about_disk or about_file):
             raise
         raise OSError(error.errno, error.strerror, str(target)) from error

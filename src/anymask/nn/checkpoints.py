@@ -25,6 +25,7 @@ from anymask.nn.keymaps import (
     is_leftover,
     is_transformers,
     strip_prefix,
+    unfold_norms,
 )
 from anymask.nn.pickles import list_foreign_globals
 
@@ -46,8 +47,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Reads a ``.safetensors``, ``.pth`` or ``.pt`` file, told apart by content.
 
     Understood and undone: wrappers such as ``{"model": ...}``, a prefix shared by all names such as
-    ``module.``, Hugging Face ``SamModel`` names, number types other than float32. Entries that the
-    network does not use are dropped. Completeness is for `check_keys`.
+    ``module.``, Hugging Face ``SamModel`` names, norms folded into convolutions, number types other
+    than float32. Entries that the network does not use are dropped. Completeness is for
+    `check_keys`.
 
     Returns:
         Published name -> tensor on the CPU; floating-point tensors are float32.
@@ -62,7 +64,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     named = drop_leftovers(strip_prefix(_unwrap(content, path)))
     tensors = {key: _checked(key, value, path) for key, value in named.items()}
     if not is_transformers(tensors):
-        return tensors
+        return unfold_norms(tensors)
     try:
         return from_transformers(tensors)
     except WeightsError as error:
@@ -215,7 +217,7 @@ def _read_torch(path: Path, header: bytes) -> object:
             return torch.load(handle, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _unsafe(path) from error
-    except Exception as error:  # noqa: BLE001 - cut-off bytes make the reader fail in any way
+    except Exception as error:  # cut-off bytes make the reader fail in any way
         raise _damaged(path, error) from error
 
 

@@ -221,7 +221,7 @@ class MaskDecoder(nn.Module):
 
     def _masks(self, mask_tokens: Tensor, image: Tensor) -> Tensor:
         """Mask tokens (N, M, C) and image (N, C, H, W) to logits (N, M, 4H, 4W)."""
-        upscaled = self.output_upscaling(image)
+        upscaled: Tensor = self.output_upscaling(image)
         weights = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )

@@ -65,6 +65,10 @@ _TEMPLATES = (
     ),
 )
 
+_FOLDED_BIAS = ".c.bias"
+"""Published TinyViT convolutions have no bias; one that has was folded with its norm."""
+_NORM_EPS = 1e-5
+
 _PARTS = re.compile(
     r"(?:^|\.)(?:image_encoder|vision_encoder|prompt_encoder|mask_decoder|shared_image_embedding"
     r"|pixel_mean|pixel_std)(?=\.|$)"
@@ -102,6 +106,26 @@ def strip_prefix(tensors: Mapping[str, Value]) -> dict[str, Value]:
 def drop_leftovers(tensors: Mapping[str, Value]) -> dict[str, Value]:
     """Without the known entries that no part of the network uses."""
     return {key: value for key, value in tensors.items() if not is_leftover(key)}
+
+
+def unfold_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """TinyViT convolutions with the norm folded in -> convolutions with a norm beside them.
+
+    The norm scales by one and adds the folded bias, so that folding it again changes nothing.
+    """
+    unfolded = {}
+    for key, value in tensors.items():
+        if not key.endswith(_FOLDED_BIAS):
+            unfolded[key] = value
+            continue
+        norm, one = key.removesuffix(_FOLDED_BIAS) + ".bn", torch.ones_like(value)
+        unfolded |= {
+            f"{norm}.weight": one,
+            f"{norm}.bias": value,
+            f"{norm}.running_mean": torch.zeros_like(value),
+            f"{norm}.running_var": one - _NORM_EPS,  # plus eps is one again, exactly
+        }
+    return unfolded
 
 
 def is_leftover(key: str) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anymask.errors import MissingExtraError, WeightsError
+from anymask.nn.keymaps import unfold_norms
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -23,17 +24,15 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 Named = Iterator[tuple[str, FloatArray]]
 
-_BN_EPS = 1e-5
 _UNNAMED = "onnx::"
-_BIAS_OPERAND = 2
-"""Operands of a convolution: image, weight, bias."""
+_CONV_OPERANDS = {1: "weight", 2: "bias"}
 
 
 def recover_state_dict(encoder: str | Path, decoder: str | Path) -> dict[str, Tensor]:
     """Reads both files into float32 tensors under the published names.
 
-    BatchNorm is folded into the encoder's convolutions; the norm that is returned beside each of
-    them scales by one and holds the folded bias, so that folding it again changes nothing.
+    The files have batch normalisation folded into the encoder's convolutions; see `unfold_norms`
+    for the norms that are returned beside them.
 
     Args:
         encoder: ``encoder.onnx``.
@@ -46,7 +45,7 @@ def recover_state_dict(encoder: str | Path, decoder: str | Path) -> dict[str, Te
     found = {f"image_encoder.{name}": array for name, array in _tensors(_read_graph(encoder))}
     for name, array in _tensors(_read_graph(decoder)):
         found[_decoder_name(name)] = array
-    return {name: torch.tensor(array) for name, array in found.items()}
+    return unfold_norms({name: torch.tensor(array) for name, array in found.items()})
 
 
 def _read_graph(path: str | Path) -> GraphProto:
@@ -90,7 +89,7 @@ def _operand(node: NodeProto, place: int, operand: str, array: FloatArray) -> Na
     if not operand.startswith(_UNNAMED):
         yield operand, array
     elif node.op_type == "Conv":
-        yield from _folded_convolution(module, place, array)
+        yield f"{module}.{_CONV_OPERANDS[place]}", array
     elif node.op_type == "MatMul":
         yield f"{module}.weight", array.T
     elif node.op_type in {"Mul", "Add"} and module and array.ndim == 3:
@@ -101,18 +100,6 @@ def _operand(node: NodeProto, place: int, operand: str, array: FloatArray) -> Na
     elif node.op_type == "Expand" and array.ndim == 3:
         yield "mask_decoder.iou_token.weight", array[0, :1]
         yield "mask_decoder.mask_tokens.weight", array[0, 1:]
-
-
-def _folded_convolution(module: str, place: int, array: FloatArray) -> Named:
-    """A convolution with its norm folded in, as a convolution and a norm that adds the bias."""
-    if place != _BIAS_OPERAND:
-        yield f"{module}.weight", array
-        return
-    norm, one = f"{module.removesuffix('.c')}.bn", np.ones_like(array)
-    yield f"{norm}.weight", one
-    yield f"{norm}.bias", array
-    yield f"{norm}.running_mean", np.zeros_like(array)
-    yield f"{norm}.running_var", one - np.float32(_BN_EPS)  # plus eps is one again, exactly
 
 
 def _attention_bias(node: NodeProto) -> Named:

@@ -33,10 +33,12 @@ class PositionEmbeddingRandom(nn.Module):
         super().__init__()
         self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, features))
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PositionEmbeddingRandom:
+    def _apply(
+        self, fn: Callable[[Tensor], Tensor], recurse: bool = True
+    ) -> PositionEmbeddingRandom:
         """Move with the module but stay float32: sines of large angles need the digits."""
         matrix = self.positional_encoding_gaussian_matrix
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         device = self.positional_encoding_gaussian_matrix.device
         self.positional_encoding_gaussian_matrix = matrix.to(device)
         return self

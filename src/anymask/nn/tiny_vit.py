@@ -162,7 +162,8 @@ class TinyViTBlock(nn.Module):
         """(B, C, H, W) to the same shape."""
         rows = x.permute(0, 2, 3, 1)
         rows = rows + self._attend(rows)
-        rows = self.local_conv(rows.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        mixed: Tensor = self.local_conv(rows.permute(0, 3, 1, 2))
+        rows = mixed.permute(0, 2, 3, 1)
         rows = rows + self.mlp(rows)
         return rows.permute(0, 3, 1, 2)
 
@@ -225,7 +226,11 @@ class TinyViT(nn.Module):
         self.img_size = image_size
         first = config.widths[0]
         self.patch_embed = nn.ModuleDict(
-            {"seq": nn.Sequential(ConvBN(3, first // 2, 3, 2), nn.GELU(), ConvBN(first // 2, first, 3, 2))}
+            {
+                "seq": nn.Sequential(
+                    ConvBN(3, first // 2, 3, 2), nn.GELU(), ConvBN(first // 2, first, 3, 2)
+                )
+            }
         )
         stages = [AttentionStage(config, index) for index in range(1, len(config.widths))]
         self.layers = nn.Sequential(ConvStage(config), *stages)
@@ -233,7 +238,7 @@ class TinyViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, S, S) normalised and padded to (B, out_channels, S / 16, S / 16)."""
-        x = x.to(self.neck[0].weight.dtype)
+        x = x.to(next(self.neck.parameters()).dtype)
         out: Tensor = self.neck(self.layers(self.patch_embed["seq"](x)))
         return out
 

@@ -100,11 +100,13 @@ class Attention(nn.Module):
         batch, height, width, dim = x.shape
         qkv = self.qkv(x).view(batch, height * width, 3, self.heads, dim // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, H * W, C)
-        out = self._attend(query, key, value, (height, width))
-        out = self.proj(out.transpose(1, 2).reshape(batch, height, width, dim))
+        attended = self._attend(query, key, value, (height, width))
+        out: Tensor = self.proj(attended.transpose(1, 2).reshape(batch, height, width, dim))
         return out
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, size_hw: tuple[int, int]
+    ) -> Tensor:
         """Attention in slices of whole query rows, so that the bias stays small."""
         batch, heads = query.shape[:2]
         height, width = size_hw

@@ -71,7 +71,7 @@ class Masks:
 
     @property
     def low_res_logits(self) -> FloatArray:
-        """(N, L, L) float32 logits on the padded canvas, as `Prompt(mask_logits=...)` takes them."""
+        """(N, L, L) float32 logits on the padded canvas, as a prompt's `mask_logits` wants them."""
         return self.candidate_logits[self.offsets[:-1]]
 
     @property
@@ -130,7 +130,7 @@ class Masks:
     @cached_property
     def areas(self) -> NDArray[np.int64]:
         """(N,) pixels in each mask."""
-        return self.array.sum(axis=(1, 2), dtype=np.int64)
+        return np.asarray(np.count_nonzero(self.array, axis=(1, 2)), np.int64)
 
     @cached_property
     def boxes_xyxy(self) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -265,10 +266,10 @@ def mask_coverage(mask: ArrayLike) -> NDArray[np.float32]:
             f"mask must be bool, 0/1, 0/255 or in [0, 1]; got values from {array.min():g} to "
             f"{array.max():g}; give logits of a former result as mask_logits"
         )
-    return (array / largest).astype(np.float32)
+    return np.asarray(array / largest, np.float32)
 
 
-def _as_plane(array: NDArray[np.generic], name: str) -> NDArray[np.generic]:
+def _as_plane(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
         array = array[0] if array.shape[0] == 1 else array[..., 0]
     if array.ndim != 2 or 0 in array.shape:
@@ -276,7 +277,7 @@ def _as_plane(array: NDArray[np.generic], name: str) -> NDArray[np.generic]:
     return array
 
 
-def _full_value(array: NDArray[np.generic]) -> int:
+def _full_value(array: NDArray[Any]) -> int:
     """The value that means "fully covered" for an array of this dtype and range."""
     if array.dtype.kind in "bf" or not array.size or int(array.max()) <= 1:
         return 1
