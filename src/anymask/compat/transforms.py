@@ -43,7 +43,8 @@ class ResizeLongestSide:
         """
         rgb = as_rgb(image)
         height, width = rgb.shape[:2]
-        return resize(rgb, self.get_preprocess_shape(height, width, self.target_length))
+        resized = resize(rgb, self.get_preprocess_shape(height, width, self.target_length))
+        return np.array(resized)  # Pillow's own memory is read-only, which torch warns about
 
     def apply_coords(self, coords: ArrayLike, original_size: SizeHW) -> NDArray[np.float32]:
         """Points (..., 2) of (x, y) original pixels to float32 canvas pixels, as a copy.

@@ -226,7 +226,7 @@ class MaskDecoder(nn.Module):
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )
         logits = weights @ upscaled.flatten(2)
-        return logits.unflatten(-1, upscaled.shape[-2:])
+        return logits.view(*logits.shape[:2], *upscaled.shape[2:])
 
 
 def _pair(image_embeddings: Tensor, count: int, image_index: Tensor | None) -> Tensor:

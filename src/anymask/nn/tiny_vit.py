@@ -164,8 +164,8 @@ class TinyViTBlock(nn.Module):
         rows = rows + self._attend(rows)
         mixed: Tensor = self.local_conv(rows.permute(0, 3, 1, 2))
         rows = mixed.permute(0, 2, 3, 1)
-        rows = rows + self.mlp(rows)
-        return rows.permute(0, 3, 1, 2)
+        out: Tensor = rows + self.mlp(rows)
+        return out.permute(0, 3, 1, 2)
 
     def _attend(self, x: Tensor) -> Tensor:
         # The map is padded before the attention's own norm: padding becomes the norm's bias.
