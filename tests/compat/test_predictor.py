@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models import tiny_model, tiny_sam
 from PIL import Image
 
 from anymask.compat import ImageNotSetError, ResizeLongestSide, SamPredictor
@@ -13,6 +12,7 @@ from anymask.errors import AnymaskError, ImageError
 from anymask.inference.segment import Model
 from anymask.nn.model import Sam
 from anymask.types.prompt import Prompt
+from models import tiny_model, tiny_sam
 
 POINT = np.array([[60, 45]])
 POINTS = np.array([[60, 45], [100, 70]])

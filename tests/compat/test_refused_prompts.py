@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models import tiny_sam
 
 from anymask.compat import SamPredictor
 from anymask.errors import ImageError, PromptError, PromptTypeError
+from models import tiny_sam
 
 POINT = [[60, 45]]
 BOX = [20, 30, 110, 80]

@@ -23,10 +23,13 @@ models_app = typer.Typer(
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ModelDirOption = Annotated[
     Path | None,
-    typer.Option("--model-dir", help="Your own folder of weight files, searched first."),
+    typer.Option(
+        "--model-dir", metavar="FOLDER", help="Your own folder of weight files, searched first."
+    ),
 ]
 CacheDirOption = Annotated[
-    Path | None, typer.Option("--cache-dir", help="Where fetched weights are kept.")
+    Path | None,
+    typer.Option("--cache-dir", metavar="FOLDER", help="Where fetched weights are kept."),
 ]
 
 
@@ -55,7 +58,7 @@ def list_models(
 
 @models_app.command("fetch")
 def fetch_models(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Such as vit_t or vit_b.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Such as vit_t or vit_b.")],
     as_json: JsonOption = False,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,

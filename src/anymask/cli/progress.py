@@ -75,4 +75,6 @@ def _bars() -> Bars:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        # else results that are piped into a file would be drawn on the terminal instead
+        redirect_stdout=sys.stdout.isatty(),
     )

@@ -52,7 +52,7 @@ def segment(
     *,
     images: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="IMAGE|FOLDER...", help="Pictures, or folders of them."),
+        typer.Argument(metavar="IMAGE|FOLDER", help="Pictures, or folders of them."),
     ] = None,
     input_: Annotated[
         list[Path] | None, typer.Option("--input", hidden=True, help="The same, as SAM names it.")
@@ -108,30 +108,39 @@ def segment(
         bool | None,
         typer.Option(
             "--multimask/--single",
-            "--multimask-output",
             help="Three candidates for each object, or one; by default three for one point.",
             rich_help_panel=_PROMPTS,
         ),
     ] = None,
+    multimask_output: Annotated[
+        bool, typer.Option("--multimask-output", hidden=True, help="--multimask, as SAM names it.")
+    ] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Also the folders inside a folder.")
     ] = False,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Largest picture (width x height) that is read.")
+        int | None,
+        typer.Option(metavar="COUNT", min=1, help="Largest picture (width x height) that is read."),
     ] = None,
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "--output", "-o", help="Folder for the results.", rich_help_panel=_OUTPUT
+            "--out",
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the results.",
+            rich_help_panel=_OUTPUT,
         ),
     ] = Path("anymask-out"),
     save: Annotated[
         str,
-        typer.Option(help="What to save, some of these.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="KINDS", help="What to save, some of these.", rich_help_panel=_OUTPUT),
     ] = "overlay,mask,cutout,json",
     polygon_tolerance: Annotated[
         float,
         typer.Option(
+            metavar="PIXELS",
             min=0,
             help="Pixels that polygons may leave the outline; 0 is exact.",
             rich_help_panel=_OUTPUT,
@@ -144,19 +153,27 @@ def segment(
             "--model",
             "--model-type",
             "-m",
+            metavar="NAME|FILE",
             help="A name (see: anymask models) or the path of a checkpoint.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A weight file of yours.", rich_help_panel=_MODEL)
+        Path | None,
+        typer.Option(metavar="FILE", help="A weight file of yours.", rich_help_panel=_MODEL),
     ] = None,
     device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL)
+        str,
+        typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL),
     ] = "auto",
     image_size: Annotated[
         int,
-        typer.Option(min=1, help="Side of the network's canvas in pixels.", rich_help_panel=_MODEL),
+        typer.Option(
+            metavar="PIXELS",
+            min=16,
+            help="Side of the network's canvas, a multiple of 16.",
+            rich_help_panel=_MODEL,
+        ),
     ] = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -178,6 +195,7 @@ def segment(
         point or [], background or [], box or [], mask or [], object_ or [], prompts
     )
     choice = ModelChoice(model, checkpoint, device, image_size, model_dir, cache_dir, offline)
+    multimask = True if multimask_output else multimask
     saving = Saving(parse_kinds(save), candidates=bool(multimask))
     settings = Settings(saving, multimask, polygon_tolerance, max_pixels or DEFAULT_MAX_PIXELS)
     _check_model(choice)
@@ -234,14 +252,15 @@ def _with_prompts(
             "give file names as keys, or one list for every image"
         )
     used = {prompts.match(image.path) for image in images}
-    unused = [key for key in prompts.by_name if key not in used]
-    if unused:
-        typer.echo(
-            f"note: {words.file} has prompts for {len(unused)} images that are not among those "
-            f"given: {', '.join(unused[:5])}{', ...' if len(unused) > 5 else ''}",
-            err=True,
-        )
+    _note_unused([key for key in prompts.by_name if key not in used], words.file)
     return matched
+
+
+def _note_unused(names: Sequence[str], file: Path) -> None:
+    """A misspelt file name would else go unnoticed."""
+    if names:
+        told = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        typer.echo(f"note: no image given has these names of {file}: {told}", err=True)
 
 
 def _specs(words: PromptWords) -> tuple[PromptSpec, ...]:
@@ -270,9 +289,13 @@ def _specs(words: PromptWords) -> tuple[PromptSpec, ...]:
 
 
 def _check_model(choice: ModelChoice) -> None:
-    """Refuse a name or file that does not exist before anything else is done."""
+    """Refuse what no model can be made of, before any picture is looked at."""
     from anymask.inference.load import AUTO, CHECKPOINT_SUFFIXES
 
+    if choice.image_size % 16:
+        raise UsageError(
+            f"--image-size is {choice.image_size}; give a multiple of 16, such as 1024"
+        )
     if choice.checkpoint is not None and not choice.checkpoint.expanduser().is_file():
         raise UsageError(f"--checkpoint {str(choice.checkpoint)!r} does not exist; give a file")
     if choice.name is None or choice.name == AUTO:

@@ -208,11 +208,13 @@ class SamPredictor:
         Raises:
             ImageNotSetError: there is no image.
         """
-        self._image()
+        features = self._features()
         require_torch("for get_image_embedding; without it there is the attribute features")
         import torch
 
-        return torch.as_tensor(self.features, device=self.device)
+        if isinstance(features, torch.Tensor):
+            return features.to(self.device)
+        return torch.tensor(features, device=self.device)  # a copy: the array may be read-only
 
     def reset_image(self) -> None:
         """Forget the image."""
@@ -233,14 +235,17 @@ class SamPredictor:
             raise ImageNotSetError("no image is set; call set_image(image) before asking for masks")
         return self.input_size, self.original_size
 
-    def _image(self) -> EncodedImage:
-        """The remembered image as the value that the engine takes."""
-        _, original_size = self._sizes()
+    def _features(self) -> Tensor | FloatArray:
+        self._sizes()
         if self.features is None:
             raise ImageNotSetError("features is None; call set_image(image) or set it again")
-        height, width = original_size
+        return self.features
+
+    def _image(self) -> EncodedImage:
+        """The remembered image as the value that the engine takes."""
+        embedding = to_numpy(self._features())[0].astype(np.float32)
+        _, (height, width) = self._sizes()
         frame = Frame((int(height), int(width)), self._core.backend.canvas_px)
-        embedding = to_numpy(self.features)[0].astype(np.float32)
         return EncodedImage(embedding, frame, self._core.model_id, "")
 
     def _decode(self, image: EncodedImage, prompts: PromptBatch) -> Decoded:

@@ -109,7 +109,7 @@ def read_prompts(path: str | PathLike[str]) -> PromptsFile:
         return PromptsFile(path, _objects(content, f"{path}", path.parent), {})
     if not isinstance(content, dict):
         raise FileFormatError(
-            f"{path} holds a {_kind(content)}; give a list of objects, or lists by file name"
+            f"{path} holds {_kind(content)}; give a list of objects, or lists by file name"
         )
     stray = [key for key in (*_KEYS, *_SAM_NAMES) if key in content]
     if stray:
@@ -152,7 +152,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _objects(value: Any, where: str, folder: Path) -> tuple[PromptSpec, ...]:
     if not isinstance(value, list):
-        raise FileFormatError(f"{where} is a {_kind(value)}; give a list of objects")
+        raise FileFormatError(f"{where} is {_kind(value)}; give a list of objects")
     if not value:
         raise FileFormatError(f"{where} is an empty list; give at least one object")
     return tuple(_object(one, f"{where}, object {n}", folder) for n, one in enumerate(value))
@@ -161,7 +161,7 @@ def _objects(value: Any, where: str, folder: Path) -> tuple[PromptSpec, ...]:
 def _object(value: Any, where: str, folder: Path) -> PromptSpec:
     if not isinstance(value, dict):
         raise FileFormatError(
-            f'{where} is a {_kind(value)}; give one such as {{"points": [[320, 240]]}}'
+            f'{where} is {_kind(value)}; give one such as {{"points": [[320, 240]]}}'
         )
     values: dict[str, Any] = {}
     for key, one in value.items():
@@ -181,11 +181,11 @@ def _object(value: Any, where: str, folder: Path) -> PromptSpec:
 
 def _mask_path(value: Any, where: str, folder: Path) -> Path:
     if not isinstance(value, str):
-        raise FileFormatError(f"{where}: mask is a {_kind(value)}; give the name of a picture file")
+        raise FileFormatError(f"{where}: mask is {_kind(value)}; give the name of a picture file")
     return folder / value
 
 
 def _kind(value: Any) -> str:
     """What JSON calls a value."""
-    names = {dict: "object", list: "list", str: "text", bool: "truth value", type(None): "null"}
-    return names.get(type(value), "number")
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return "null" if value is None else names.get(type(value), "a number")
