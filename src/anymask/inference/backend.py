@@ -57,6 +57,30 @@ class Decoded:
     iou: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The confident ones among all prompts' candidates, in the order of prompts and tokens.
+
+    Attributes:
+        prompt: (K,) which prompt of the batch each answers.
+        logits: (K, L, L) float32 low-res logits.
+        iou: (K,) float32 predicted IoU.
+    """
+
+    prompt: NDArray[np.intp]
+    logits: NDArray[np.float32]
+    iou: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.iou)
+
+
+def confident(decoded: Decoded, min_iou: float) -> Candidates:
+    """The candidates with a predicted IoU above `min_iou`."""
+    prompt, token = np.nonzero(decoded.iou > min_iou)
+    return Candidates(prompt, decoded.logits[prompt, token], decoded.iou[prompt, token])
+
+
 class Backend(Protocol):
     """An engine that runs the network; holds weights, never an image."""
 
@@ -77,3 +101,8 @@ class Backend(Protocol):
 
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
+
+    def decode_confident(
+        self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
+    ) -> Candidates:
+        """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""

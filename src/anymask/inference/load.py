@@ -69,7 +69,7 @@ def load_model(
         model_dir=_path(model_dir),
         progress=progress,
         offline=offline,
-        allow_fallback=wanted is None,
+        allow_fallback=True,
     )
     return _from_zoo(located, _path(cache_dir), device, image_size)
 

@@ -141,8 +141,21 @@ def check_keys(
         )
 
 
-def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], source: str | Path) -> None:
-    """Copies a state dict into a network, all of it or, when it does not fit, nothing.
+def load_into(
+    network: nn.Module,
+    state_dict: Mapping[str, Tensor],
+    source: str | Path,
+    *,
+    assign: bool = False,
+) -> None:
+    """Loads a state dict into a network, all of it or, when it does not fit, nothing.
+
+    Args:
+        network: what to load into.
+        state_dict: tensors under the published names.
+        source: the file, for messages.
+        assign: take the tensors themselves instead of copying their values; for a network on the
+            meta device, which has no values yet.
 
     Raises:
         WeightsError: see `check_keys`.
@@ -150,7 +163,7 @@ def load_into(network: nn.Module, state_dict: Mapping[str, Tensor], source: str 
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     check_keys(shapes, state_dict, source)
     # counters of training steps may be absent: torch leaves its own in place
-    network.load_state_dict(drop_leftovers(state_dict))
+    network.load_state_dict(drop_leftovers(state_dict), assign=assign)
 
 
 def _read_header(path: Path) -> bytes:

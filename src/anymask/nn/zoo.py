@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anymask.errors import WeightsError
-from anymask.nn.checkpoints import check_keys
+from anymask.nn.checkpoints import load_into
 from anymask.nn.decoder import MaskDecoder, TwoWayTransformer
 from anymask.nn.model import Sam
 from anymask.nn.prompts import PromptEncoder
@@ -95,8 +95,5 @@ def load_sam(
         raise WeightsError(f"{source} holds {architecture} weights; known are {known}")
     with torch.device("meta"):
         sam = build_sam(architecture, image_size)
-    expected = sam.state_dict()
-    check_keys({key: tuple(value.shape) for key, value in expected.items()}, state, source)
-    counters = {key: torch.tensor(0) for key in expected if key.endswith("num_batches_tracked")}
-    sam.load_state_dict({**counters, **state}, assign=True)
+    load_into(sam, state, source, assign=True)
     return sam.eval()
