@@ -280,3 +280,29 @@ def test_a_file_name_that_is_no_utf8_does_not_break_json(run, picture, stub, tmp
     assert ended.code == 0
     assert ended.json["images"][0]["result"]["image"]["file"] == "caf\N{REPLACEMENT CHARACTER}.png"
     assert run("segment", odd, "--point", "4,4").code == 0
+
+
+def test_an_engine_out_of_memory_fails_one_picture_only(run, picture, stub):
+    picture("in/a.png")
+    picture("in/b.png")
+    decoded = []
+
+    def run_out_at_first() -> None:
+        decoded.append(1)
+        if len(decoded) == 1:
+            raise RuntimeError("not enough memory")
+
+    stub.backend.before_decode = run_out_at_first
+    ended = run("segment", "in", "--point", "4,4", "--json")
+    assert ended.code == 1
+    assert [image["status"] for image in ended.json["images"]] == ["failed", "done"]
+
+
+def test_a_bug_still_prints_one_json_object(run, picture, stub, capsys):
+    def fail() -> None:
+        raise KeyError("unforeseen")
+
+    stub.backend.before_decode = fail
+    with pytest.raises(KeyError):
+        run("segment", picture(), "--point", "4,4", "--json")
+    assert json.loads(capsys.readouterr().out)["error"]["type"] == "KeyError"

@@ -16,7 +16,17 @@ from typing import Annotated
 import typer
 
 from anymask.cli.doctor import doctor
-from anymask.cli.exits import DONE, FAILED, INTERRUPTED, USAGE, UsageError, fail, one_line
+from anymask.cli.exits import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    UsageError,
+    echo_json,
+    error_record,
+    fail,
+    one_line,
+)
 from anymask.cli.models import models_app
 from anymask.cli.segment import segment
 from anymask.errors import AnymaskError
@@ -73,6 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (KeyboardInterrupt, typer.Abort):
             typer.echo("interrupted", err=True)
             return INTERRUPTED
+        except Exception as error:
+            if as_json:  # a bug of ours: its traceback follows on stderr
+                echo_json({"error": error_record(error)})
+            raise
     return code if isinstance(code, int) else DONE
 
 

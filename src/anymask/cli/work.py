@@ -58,7 +58,8 @@ def work(jobs: Iterable[Job], model: Model, settings: Settings) -> Iterator[Outc
         started = time.perf_counter()
         try:
             document, saved = _segment(job, model, settings)
-        except (AnymaskError, OSError, MemoryError) as error:
+        # engines raise RuntimeError when a device has no memory left for this picture
+        except (AnymaskError, OSError, MemoryError, RuntimeError) as error:
             yield Outcome(job.path, time.perf_counter() - started, None, {}, error)
         else:
             yield Outcome(job.path, time.perf_counter() - started, document, saved)

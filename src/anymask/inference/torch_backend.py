@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from threading import Lock
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -10,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anymask.errors import DeviceError
-from anymask.inference.backend import Decoded, PromptBatch
+from anymask.geometry.frames import LOW_RES_STRIDE_PX
+from anymask.inference.backend import Candidates, Decoded, PromptBatch
 from anymask.inference.encoded import EncodedImage
+from anymask.nn.folded import DecodedTokens, FoldedDecoder, ImageSide
 from anymask.nn.model import Sam
 
-PROMPTS_PER_PASS = {"cpu": 4}
-"""Prompts decoded at once: on a CPU few, so that what they share stays in its cache."""
-PROMPTS_PER_PASS_ON_ACCELERATOR = 64
+PROMPTS_PER_PASS = {"cpu": 1}
+"""Prompts decoded at once: on a CPU few, so that their share of the image stays in its cache."""
+PROMPTS_PER_PASS_ON_ACCELERATOR = 32
 
 
 class TorchBackend:
@@ -33,6 +37,9 @@ class TorchBackend:
         self.sam = sam.eval()
         if device is not None:
             sam.to(torch.device(device))
+        self._folded: FoldedDecoder | None = None
+        self._sides: WeakKeyDictionary[EncodedImage, ImageSide] = WeakKeyDictionary()
+        self._lock = Lock()
 
     @property
     def device(self) -> str:
@@ -54,34 +61,94 @@ class TorchBackend:
     @torch.inference_mode()
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
-        embeddings = torch.stack([self._tensor(image.embedding) for image in images])
-        step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
-        parts = [
-            self._decode_pass(embeddings, prompts[start : start + step])
-            for start in range(0, len(prompts), step)
-        ]
-        logits, iou = zip(*parts, strict=True)
-        return Decoded(np.concatenate(logits), np.concatenate(iou))
+        chosen = _chosen(prompts)
+        order, logits, iou = [], [], []
+        for rows, decoder, decoded in self._passes(images, prompts):
+            order.append(rows)
+            logits.append(decoder.masks(decoded, chosen))
+            iou.append(decoded.iou[:, chosen])
+        back = np.argsort(np.concatenate(order))
+        return Decoded(_to_numpy(torch.cat(logits))[back], _to_numpy(torch.cat(iou))[back])
 
-    def _decode_pass(
-        self, embeddings: Tensor, prompts: PromptBatch
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    @torch.inference_mode()
+    def decode_confident(
+        self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
+    ) -> Candidates:
+        """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
+        chosen = _chosen(prompts)
+        numbers, logits, iou = [], [], []
+        for rows, decoder, decoded in self._passes(images, prompts):
+            predicted = decoded.iou[:, chosen]
+            prompt, token = (predicted > min_iou).nonzero(as_tuple=True)
+            if not len(prompt):
+                continue
+            numbers.append(rows[prompt.cpu().numpy()])
+            logits.append(decoder.masks(decoded, chosen)[prompt, token])
+            iou.append(predicted[prompt, token])
+        return _candidates(numbers, logits, iou, self.canvas_px // LOW_RES_STRIDE_PX)
+
+    def _passes(
+        self, images: Sequence[EncodedImage], prompts: PromptBatch
+    ) -> Iterator[tuple[NDArray[np.intp], FoldedDecoder, DecodedTokens]]:
+        """The prompts of each image in small parts: their numbers, and what the tokens became."""
+        decoder = self._decoder()
+        step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
+        for number, image in enumerate(images):
+            asked = np.flatnonzero(prompts.image_index == number)
+            for start in range(0, len(asked), step):
+                rows = asked[start : start + step]
+                sparse, dense = self._embed(prompts, rows)
+                side = self._side(decoder, image)
+                yield rows, decoder, decoder.decode_tokens(side, sparse, dense)
+
+    def _embed(self, prompts: PromptBatch, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor | None]:
         encoder = self.sam.prompt_encoder
-        sparse = encoder.embed_points(self._tensor(prompts.coords), self._tensor(prompts.labels))
+        coords, labels = prompts.coords[rows], prompts.labels[rows]
+        sparse = encoder.embed_points(self._tensor(coords), self._tensor(labels))
         if prompts.mask_logits is None:
-            dense = encoder.embed_no_mask(len(prompts))
-        else:
-            dense = encoder.embed_masks(self._tensor(prompts.mask_logits)[:, None])
-        logits, iou = self.sam.mask_decoder.predict_masks(
-            embeddings, encoder.get_dense_pe(), sparse, dense, self._tensor(prompts.image_index)
-        )
-        chosen = slice(1, None) if prompts.multimask else slice(0, 1)
-        return _to_numpy(logits[:, chosen]), _to_numpy(iou[:, chosen])
+            return sparse, None
+        return sparse, encoder.embed_masks(self._tensor(prompts.mask_logits[rows])[:, None])
+
+    def _decoder(self) -> FoldedDecoder:
+        """The decoder for the parameters as they are now: training may have changed them."""
+        with self._lock:
+            if self._folded is None or not self._folded.is_fresh():
+                self._folded = FoldedDecoder(self.sam)
+                self._sides = WeakKeyDictionary()
+            return self._folded
+
+    def _side(self, decoder: FoldedDecoder, image: EncodedImage) -> ImageSide:
+        """The image's share of the decoder's work, kept as long as the encoded image lives."""
+        with self._lock:
+            side = self._sides.get(image)
+        if side is None:
+            side = decoder.prepare(self._tensor(image.embedding))
+            with self._lock:
+                self._sides[image] = side
+        return side
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         # A read-only array is only read here; torch cannot say so and would warn.
         writable = array if array.flags.writeable else array.copy()
         return torch.from_numpy(writable).to(self.sam.device)
+
+
+def _chosen(prompts: PromptBatch) -> slice:
+    """Which mask tokens answer: the three candidates, or the one for a clear prompt."""
+    return slice(1, None) if prompts.multimask else slice(0, 1)
+
+
+def _candidates(
+    numbers: list[NDArray[np.intp]], logits: list[Tensor], iou: list[Tensor], side: int
+) -> Candidates:
+    if not numbers:
+        none = np.zeros(0, np.float32)
+        return Candidates(np.zeros(0, np.intp), np.zeros((0, side, side), np.float32), none)
+    prompt = np.concatenate(numbers)
+    order = np.argsort(prompt, kind="stable")
+    return Candidates(
+        prompt[order], _to_numpy(torch.cat(logits))[order], _to_numpy(torch.cat(iou))[order]
+    )
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:

@@ -11,13 +11,16 @@ masks are put into image order. Differences to `MaskDecoder` are rounding: about
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anymask.nn.decoder import Attention, MaskDecoder, TwoWayAttentionBlock
+from anymask.nn.layers import LayerNorm2d
 from anymask.nn.model import Sam
 
 POSITIONS_PER_STEP = 1024
@@ -59,7 +62,7 @@ class DecodedTokens:
 
 
 class FoldedDecoder:
-    """Decodes with a network's parameters, which it shares; make a new one when they change.
+    """Decodes with a network's parameters, some of them rearranged.
 
     Args:
         sam: the network, in evaluation mode.
@@ -67,20 +70,32 @@ class FoldedDecoder:
 
     def __init__(self, sam: Sam) -> None:
         self.decoder: MaskDecoder = sam.mask_decoder
+        self._parameters = [*sam.mask_decoder.parameters(), *sam.prompt_encoder.parameters()]
+        self._made_from = self._stamp()
         self.grid_hw = sam.prompt_encoder.image_embedding_size
-        self.own_tokens = torch.cat([self.decoder.iou_token.weight, self.decoder.mask_tokens.weight])
+        own = (self.decoder.iou_token.weight, self.decoder.mask_tokens.weight)
+        self.own_tokens = torch.cat(own)
         self.no_mask = sam.prompt_encoder.no_mask_embed.weight
         self.positions = sam.prompt_encoder.get_dense_pe()[0].flatten(1).T.contiguous()  # (HW, C)
-        up = self.decoder.output_upscaling
-        self.first_up = _as_linear(up[0])
-        self.up_norm = up[1]
-        self.second_up = _as_linear(up[3])
+        first_up, norm, _, second_up, _ = self.decoder.output_upscaling
+        self.first_up = _as_linear(first_up)
+        self.up_norm = cast(LayerNorm2d, norm)
+        self.second_up = _as_linear(second_up)
+        self._blocks = [cast(TwoWayAttentionBlock, b) for b in self.decoder.transformer.layers]
+
+    def is_fresh(self) -> bool:
+        """Whether the network's parameters are still the ones this was made from."""
+        return self._stamp() == self._made_from
+
+    def _stamp(self) -> list[tuple[int, int]]:
+        # Steps of an optimiser count up the version; moves and casts change the address.
+        return [(p.data_ptr(), 0 if p.is_inference() else p._version) for p in self._parameters]
 
     def prepare(self, embedding: Tensor) -> ImageSide:
         """The image's share of the work: embedding (C, H, W) to `ImageSide`."""
         image = embedding.to(self.no_mask.dtype).flatten(1).T + self.no_mask
         placed = image + self.positions
-        block: TwoWayAttentionBlock = self.decoder.transformer.layers[0]
+        block = self._blocks[0]
         to_image, to_token = block.cross_attn_token_to_image, block.cross_attn_image_to_token
         heads, scale = to_token.heads, _scale(to_token)
         return ImageSide(
@@ -104,7 +119,7 @@ class FoldedDecoder:
         """
         count = len(sparse)
         tokens = token_pe = torch.cat([self.own_tokens.expand(count, -1, -1), sparse], dim=1)
-        first, *others = self.decoder.transformer.layers
+        first, *others = self._blocks
         if dense is None:
             tokens, image = self._first_block(first, side, tokens)
         else:
@@ -151,9 +166,11 @@ class FoldedDecoder:
         tokens = _after_reading(block, tokens, read)
         attention = block.cross_attn_image_to_token
         key = _split(attention.k_proj(tokens + token_pe), attention.heads) * _scale(attention)
-        rows, offset = _fold(key, attention.q_proj.weight), key @ _split_bias(attention.q_proj.bias, attention.heads)
+        rows = _fold(key, attention.q_proj.weight)
+        offset = key @ attention.q_proj.bias.view(attention.heads, -1, 1)
         logits = torch.baddbmm(offset.flatten(1, 2), rows, placed_image.transpose(1, 2))
-        weights = logits.unflatten(1, (attention.heads, -1)).softmax(dim=2).flatten(1, 2)
+        by_head = logits.view(len(logits), attention.heads, -1, logits.shape[-1])
+        weights = by_head.softmax(dim=2).flatten(1, 2)
         return tokens, self._image_reads(block, image, weights, tokens)
 
     @staticmethod
@@ -176,14 +193,16 @@ class FoldedDecoder:
         out = attention.out_proj
         rows = _fold(value, out.weight.T)  # (N, heads T, C)
         shared = (image + out.bias).expand(len(tokens), -1, -1)
-        return block.norm4(torch.baddbmm(shared, weights.transpose(1, 2), rows))
+        out_image: Tensor = block.norm4(torch.baddbmm(shared, weights.transpose(1, 2), rows))
+        return out_image
 
     def masks(self, decoded: DecodedTokens, chosen: slice) -> Tensor:
         """Low-res logits of the chosen mask tokens, (N, M, 4H, 4W)."""
         height, width = self.grid_hw
         weights = decoded.weights[:, chosen].transpose(1, 2)  # (N, C / 8, M)
         parts = [
-            self._upscale(image, weights) for image in decoded.image.split(POSITIONS_PER_STEP, dim=1)
+            self._upscale(image, weights)
+            for image in torch.split(decoded.image, POSITIONS_PER_STEP, dim=1)
         ]
         fine = torch.cat(parts, dim=1).view(len(weights), height, width, 2, 2, 2, 2, -1)
         # (row, column, then row and column inside the position, twice) to image order
@@ -200,30 +219,27 @@ class FoldedDecoder:
         return torch.bmm(x, weights).view(count, positions, 16, -1)
 
 
-def _as_linear(conv: torch.nn.Module) -> tuple[Tensor, Tensor]:
+def _as_linear(conv: nn.Module) -> tuple[Tensor, Tensor]:
     """A 2 x 2 transposed convolution of stride two as weight (4 out, in) and bias (4 out)."""
-    weight, bias = conv.weight.detach(), conv.bias.detach()
+    conv = cast(nn.ConvTranspose2d, conv)
+    weight, bias = conv.weight.detach(), cast(Tensor, conv.bias).detach()
     return weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0]).contiguous(), bias.repeat(4)
 
 
 def _split(x: Tensor, heads: int) -> Tensor:
     """(..., T, C) to (..., heads, T, C / heads)."""
-    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
-
-
-def _split_bias(bias: Tensor, heads: int) -> Tensor:
-    """(C) to (heads, C / heads, 1)."""
-    return bias.view(heads, -1, 1)
+    return x.reshape(*x.shape[:-1], heads, -1).transpose(-3, -2)
 
 
 def _scale(attention: Attention) -> float:
-    return (attention.q_proj.out_features // attention.heads) ** -0.5
+    return 1 / math.sqrt(attention.q_proj.out_features // attention.heads)
 
 
 def _fold(tokens: Tensor, weight: Tensor) -> Tensor:
-    """Apply each head's rows of a projection to the tokens: (N, h, T, c), (h c, C) to (N, h T, C)."""
+    """Each head's rows of a projection times the tokens: (N, h, T, c), (h c, C) to (N, h T, C)."""
     heads, channels = tokens.shape[1], tokens.shape[-1]
-    return torch.matmul(tokens, weight.view(heads, channels, -1)).flatten(1, 2)
+    folded = torch.matmul(tokens, weight.reshape(heads, channels, -1))
+    return folded.flatten(1, 2)
 
 
 def _tokens_read_image(
@@ -238,7 +254,8 @@ def _tokens_read_image(
     query = _split(attention.q_proj(placed_tokens), heads) * _scale(attention)
     rows = _fold(query, attention.k_proj.weight)  # (N, heads T, C)
     weights = torch.bmm(rows, placed_image.transpose(1, 2)).softmax(dim=-1)
-    read = torch.bmm(weights, image).unflatten(1, (heads, -1))  # (N, heads, T, C)
+    read = torch.bmm(weights, image)
+    read = read.view(len(read), heads, -1, read.shape[-1])  # (N, heads, T, C)
     value = attention.v_proj
     per_head = value.weight.view(heads, -1, value.in_features).transpose(1, 2)
     projected = torch.matmul(read, per_head).transpose(1, 2).flatten(2) + value.bias
