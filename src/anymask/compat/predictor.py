@@ -92,6 +92,7 @@ class SamPredictor:
         encoded = self._core.encode(image, color="BGR" if image_format == "BGR" else "RGB")
         self.features = self._as_features(encoded.embedding[None])
         self._remember(encoded.frame.size_hw, encoded.frame.resized_hw)
+        self._encoded = self._stamp(), encoded
 
     def set_torch_image(
         self, transformed_image: Tensor, original_image_size: tuple[int, int]
@@ -220,6 +221,7 @@ class SamPredictor:
         """Forget the image."""
         self.is_image_set = False
         self.features = self.original_size = self.input_size = None
+        self._encoded: tuple[tuple[object, ...], EncodedImage] | None = None
 
     @property
     def _threshold(self) -> float:
@@ -242,7 +244,23 @@ class SamPredictor:
         return self.features
 
     def _image(self) -> EncodedImage:
-        """The remembered image as the value that the engine takes."""
+        """The remembered image as the value that the engine takes.
+
+        It stays the same value between calls, so that the engine can keep what it made of it,
+        until someone sets other features or sizes.
+        """
+        stamp = self._stamp()
+        if self._encoded is None or self._encoded[0] != stamp:
+            self._encoded = stamp, self._encode_features()
+        return self._encoded[1]
+
+    def _stamp(self) -> tuple[object, ...]:
+        """Changes with the features, also in place, and with the sizes."""
+        features = self._features()
+        version = None if isinstance(features, np.ndarray) else features._version
+        return id(features), version, self._sizes()
+
+    def _encode_features(self) -> EncodedImage:
         embedding = to_numpy(self._features())[0].astype(np.float32)
         _, (height, width) = self._sizes()
         frame = Frame((int(height), int(width)), self._core.backend.canvas_px)
