@@ -31,6 +31,30 @@ class ImageNotSetError(AnymaskError, RuntimeError):
     """A predictor was asked about an image before it was given one."""
 
 
+class _State:
+    """Features and sizes, equal as long as nobody has set or changed them."""
+
+    def __init__(self, features: Tensor | FloatArray, sizes: tuple[tuple[int, int], ...]) -> None:
+        self.features, self.sizes = features, sizes
+        self.version = _version(features)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _State)
+            and self.features is other.features
+            and (self.version, self.sizes) == (other.version, other.sizes)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _version(features: Tensor | FloatArray) -> object:
+    """Something that differs once the content may have been changed in place."""
+    if isinstance(features, np.ndarray):
+        return object() if features.flags.writeable else None
+    return object() if features.is_inference() else features._version
+
+
 class SamPredictor:
     """Masks for prompts on one image at a time.
 
@@ -54,6 +78,7 @@ class SamPredictor:
     features: Tensor | FloatArray | None
     original_size: tuple[int, int] | None
     input_size: tuple[int, int] | None
+    _encoded: tuple[_State, EncodedImage] | None
 
     def __init__(self, model: Sam | Model) -> None:
         self._core = model if isinstance(model, Model) else _wrap(model)
@@ -92,7 +117,7 @@ class SamPredictor:
         encoded = self._core.encode(image, color="BGR" if image_format == "BGR" else "RGB")
         self.features = self._as_features(encoded.embedding[None])
         self._remember(encoded.frame.size_hw, encoded.frame.resized_hw)
-        self._encoded = self._stamp(), encoded
+        self._encoded = self._state(), encoded
 
     def set_torch_image(
         self, transformed_image: Tensor, original_image_size: tuple[int, int]
@@ -221,7 +246,7 @@ class SamPredictor:
         """Forget the image."""
         self.is_image_set = False
         self.features = self.original_size = self.input_size = None
-        self._encoded: tuple[tuple[object, ...], EncodedImage] | None = None
+        self._encoded = None
 
     @property
     def _threshold(self) -> float:
@@ -249,16 +274,14 @@ class SamPredictor:
         It stays the same value between calls, so that the engine can keep what it made of it,
         until someone sets other features or sizes.
         """
-        stamp = self._stamp()
-        if self._encoded is None or self._encoded[0] != stamp:
-            self._encoded = stamp, self._encode_features()
+        state = self._state()
+        if self._encoded is None or self._encoded[0] != state:
+            self._encoded = state, self._encode_features()
         return self._encoded[1]
 
-    def _stamp(self) -> tuple[object, ...]:
-        """Changes with the features, also in place, and with the sizes."""
-        features = self._features()
-        version = None if isinstance(features, np.ndarray) else features._version
-        return id(features), version, self._sizes()
+    def _state(self) -> _State:
+        """What the encoded image is made of."""
+        return _State(self._features(), self._sizes())
 
     def _encode_features(self) -> EncodedImage:
         embedding = to_numpy(self._features())[0].astype(np.float32)

@@ -38,7 +38,10 @@ class TorchBackend:
         if device is not None:
             sam.to(torch.device(device))
         self._folded: FoldedDecoder | None = None
-        self._sides: WeakKeyDictionary[EncodedImage, ImageSide] = WeakKeyDictionary()
+        # with the autocast dtype it was made under: another one could not use it
+        self._sides: WeakKeyDictionary[EncodedImage, tuple[torch.dtype | None, ImageSide]] = (
+            WeakKeyDictionary()
+        )
         self._lock = Lock()
 
     @property
@@ -119,18 +122,25 @@ class TorchBackend:
 
     def _side(self, decoder: FoldedDecoder, image: EncodedImage) -> ImageSide:
         """The image's share of the decoder's work, kept as long as the encoded image lives."""
+        precision = _autocast_dtype(self.sam.device.type)
         with self._lock:
-            side = self._sides.get(image)
-        if side is None:
-            side = decoder.prepare(self._tensor(image.embedding))
+            kept = self._sides.get(image)
+        if kept is None or kept[0] != precision:
+            kept = precision, decoder.prepare(self._tensor(image.embedding))
             with self._lock:
-                self._sides[image] = side
-        return side
+                self._sides[image] = kept
+        return kept[1]
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         # A read-only array is only read here; torch cannot say so and would warn.
         writable = array if array.flags.writeable else array.copy()
         return torch.from_numpy(writable).to(self.sam.device)
+
+
+def _autocast_dtype(device_type: str) -> torch.dtype | None:
+    if not torch.is_autocast_enabled(device_type):
+        return None
+    return torch.get_autocast_dtype(device_type)
 
 
 def _chosen(prompts: PromptBatch) -> slice:

@@ -32,15 +32,15 @@ class ImageSide:
     """What the decoder needs of one image, made once.
 
     Attributes:
-        image: (HW, C) the embedding with the embedding of "no mask" added.
-        placed: (HW, C) the same with the positions added.
+        embedding: (HW, C) the image embedding.
+        image: (HW, C) the same with the embedding of "no mask" added.
         keys: (heads, c, HW) first block, tokens to image.
         values: (heads, HW, c) first block, tokens to image.
         queries: (heads, c, HW) first block, image to tokens, divided by the square root of c.
     """
 
+    embedding: Tensor
     image: Tensor
-    placed: Tensor
     keys: Tensor
     values: Tensor
     queries: Tensor
@@ -93,14 +93,15 @@ class FoldedDecoder:
 
     def prepare(self, embedding: Tensor) -> ImageSide:
         """The image's share of the work: embedding (C, H, W) to `ImageSide`."""
-        image = embedding.to(self.no_mask.dtype).flatten(1).T + self.no_mask
+        flat = embedding.to(self.no_mask.dtype).flatten(1).T
+        image = flat + self.no_mask
         placed = image + self.positions
         block = self._blocks[0]
         to_image, to_token = block.cross_attn_token_to_image, block.cross_attn_image_to_token
         heads, scale = to_token.heads, _scale(to_token)
         return ImageSide(
+            embedding=flat,
             image=image,
-            placed=placed,
             keys=_split(to_image.k_proj(placed), heads).transpose(1, 2).contiguous(),
             values=_split(to_image.v_proj(image), heads).contiguous(),
             queries=(_split(to_token.q_proj(placed), heads) * scale).transpose(1, 2).contiguous(),
@@ -123,7 +124,7 @@ class FoldedDecoder:
         if dense is None:
             tokens, image = self._first_block(first, side, tokens)
         else:
-            image = side.image - self.no_mask + dense.flatten(2).transpose(1, 2)
+            image = side.embedding + dense.flatten(2).transpose(1, 2)
             tokens, image = self._block(first, tokens, token_pe, image)
         for block in others:
             tokens, image = self._block(block, tokens, token_pe, image)

@@ -1,0 +1,104 @@
+"""The decoder for inference gives what the published form gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from models import tiny_model, tiny_sam
+
+from anymask.inference.backend import confident
+from anymask.inference.batching import group, place
+from anymask.inference.segment import Model
+from anymask.nn.folded import FoldedDecoder
+from anymask.nn.model import Sam
+from anymask.types.prompt import Prompt
+
+TOLERANCE = 2e-5
+
+
+@pytest.fixture
+def sam() -> Sam:
+    return tiny_sam()
+
+
+def embedding() -> torch.Tensor:
+    return torch.randn(32, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("points", [1, 2, 9, 30])
+@pytest.mark.parametrize("with_mask", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+@torch.inference_mode()
+def test_folding_is_the_same_algebra(
+    sam: Sam, points: int, with_mask: bool, count: int
+) -> None:
+    sam = sam.double()  # so that only the algebra is compared, not the rounding
+    random = torch.Generator().manual_seed(points)
+    coords = torch.rand(count, points, 2, generator=random) * 128
+    labels = torch.randint(-1, 4, (count, points), generator=random)
+    masks = torch.randn(count, 1, 32, 32, generator=random).double()
+    encoder = sam.prompt_encoder
+    sparse = encoder.embed_points(coords, labels)
+    dense = encoder.embed_masks(masks) if with_mask else None
+    image = embedding().double()
+    expected, iou = sam.mask_decoder.predict_masks(
+        image[None],
+        encoder.get_dense_pe(),
+        sparse,
+        encoder.embed_no_mask(count) if dense is None else dense,
+    )
+    folded = FoldedDecoder(sam)
+    decoded = folded.decode_tokens(folded.prepare(image), sparse, dense)
+    torch.testing.assert_close(folded.masks(decoded, slice(None)), expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(decoded.iou, iou, atol=1e-9, rtol=0)
+    some = folded.masks(decoded, slice(1, 3))
+    torch.testing.assert_close(some, expected[:, 1:3], atol=1e-9, rtol=0)
+
+
+def test_upscaling_in_parts_changes_nothing(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = FoldedDecoder(sam)
+    sparse = sam.prompt_encoder.embed_points(torch.rand(2, 2, 2) * 128, torch.ones(2, 2))
+    with torch.inference_mode():
+        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None)
+        whole = folded.masks(decoded, slice(None))
+        monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", 5)
+        torch.testing.assert_close(folded.masks(decoded, slice(None)), whole)
+
+
+def test_the_decoder_notices_trained_parameters(sam: Sam) -> None:
+    folded = FoldedDecoder(sam)
+    assert folded.is_fresh()
+    with torch.no_grad():
+        sam.mask_decoder.iou_token.weight.add_(1)
+    assert not folded.is_fresh()
+
+
+def test_an_engine_uses_the_parameters_as_they_are_now(coffee: np.ndarray) -> None:
+    model, prompt = tiny_model(), Prompt(points=[(30, 30)])
+    encoded = model.encode(coffee)
+    before = model.segment(encoded, prompt).low_res_logits
+    with torch.no_grad():
+        model.backend.sam.mask_decoder.mask_tokens.weight.mul_(-1)
+    after = model.segment(encoded, prompt).low_res_logits
+    fresh = Model(type(model.backend)(model.backend.sam), model_id="tiny@test", architecture="tiny")
+    assert not np.allclose(before, after)
+    np.testing.assert_allclose(after, fresh.segment(encoded, prompt).low_res_logits, atol=1e-6)
+
+
+def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> None:
+    model = tiny_model()
+    images = [model.encode(coffee), model.encode(coffee[:, ::-1])]
+    placed = [
+        place(Prompt(points=[(30 * k, 20 * k)]), images[0].frame, image=k % 2, multimask=None)
+        for k in range(7)
+    ]
+    ((_, batch),) = group(placed)
+    full = model.backend.decode(images, batch)
+    for threshold in (-10.0, float(np.median(full.iou)), 10.0):
+        expected = confident(full, threshold)
+        got = model.backend.decode_confident(images, batch, threshold)
+        assert np.array_equal(got.prompt, expected.prompt)
+        np.testing.assert_allclose(got.iou, expected.iou, atol=1e-6)
+        np.testing.assert_allclose(got.logits, expected.logits, atol=TOLERANCE)
+        assert got.logits.shape[1:] == (32, 32)
