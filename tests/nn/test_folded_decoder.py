@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models import tiny_model, tiny_sam
 
 from anymask.inference.backend import confident
 from anymask.inference.batching import group, place
@@ -13,6 +12,7 @@ from anymask.inference.segment import Model
 from anymask.nn.folded import FoldedDecoder
 from anymask.nn.model import Sam
 from anymask.types.prompt import Prompt
+from models import tiny_model, tiny_sam
 
 TOLERANCE = 2e-5
 
@@ -30,9 +30,7 @@ def embedding() -> torch.Tensor:
 @pytest.mark.parametrize("with_mask", [False, True])
 @pytest.mark.parametrize("count", [1, 3])
 @torch.inference_mode()
-def test_folding_is_the_same_algebra(
-    sam: Sam, points: int, with_mask: bool, count: int
-) -> None:
+def test_folding_is_the_same_algebra(sam: Sam, points: int, with_mask: bool, count: int) -> None:
     sam = sam.double()  # so that only the algebra is compared, not the rounding
     random = torch.Generator().manual_seed(points)
     coords = torch.rand(count, points, 2, generator=random) * 128
@@ -49,6 +47,9 @@ def test_folding_is_the_same_algebra(
         encoder.embed_no_mask(count) if dense is None else dense,
     )
     folded = FoldedDecoder(sam)
+    positions = encoder.get_dense_pe()[0].flatten(1).T
+    torch.testing.assert_close(folded.positions, positions, atol=1e-5, rtol=0)
+    folded.positions = positions  # the same digits on both sides
     decoded = folded.decode_tokens(folded.prepare(image), sparse, dense)
     torch.testing.assert_close(folded.masks(decoded, slice(None)), expected, atol=1e-9, rtol=0)
     torch.testing.assert_close(decoded.iou, iou, atol=1e-9, rtol=0)

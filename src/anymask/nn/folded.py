@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -76,7 +77,7 @@ class FoldedDecoder:
         own = (self.decoder.iou_token.weight, self.decoder.mask_tokens.weight)
         self.own_tokens = torch.cat(own)
         self.no_mask = sam.prompt_encoder.no_mask_embed.weight
-        self.positions = sam.prompt_encoder.get_dense_pe()[0].flatten(1).T.contiguous()  # (HW, C)
+        self.positions = _positions(sam).to(self.no_mask)  # (HW, C)
         first_up, norm, _, second_up, _ = self.decoder.output_upscaling
         self.first_up = _as_linear(first_up)
         self.up_norm = cast(LayerNorm2d, norm)
@@ -192,10 +193,11 @@ class FoldedDecoder:
         attention = block.cross_attn_image_to_token
         value = _split(attention.v_proj(tokens), attention.heads)
         out = attention.out_proj
-        rows = _fold(value, out.weight.T)  # (N, heads T, C)
-        shared = (image + out.bias).expand(len(tokens), -1, -1)
-        out_image: Tensor = block.norm4(torch.baddbmm(shared, weights.transpose(1, 2), rows))
-        return out_image
+        # Each head's weights sum to one, so the bias may be shared out among the heads' rows.
+        rows = _fold(value, out.weight.T) + out.bias / attention.heads  # (N, heads T, C)
+        read = torch.bmm(weights.transpose(1, 2), rows)
+        normed: Tensor = block.norm4(read.add_(image))
+        return normed
 
     def masks(self, decoded: DecodedTokens, chosen: slice) -> Tensor:
         """Low-res logits of the chosen mask tokens, (N, M, 4H, 4W)."""
@@ -215,9 +217,25 @@ class FoldedDecoder:
         count, positions, channels = image.shape
         x = F.linear(image, *self.first_up).view(count, positions, 4, channels // 4)
         norm = self.up_norm
-        x = F.gelu(F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps))
-        x = F.gelu(F.linear(x, *self.second_up)).view(count, positions * 16, channels // 8)
+        # In place: fresh memory for every step costs as much as the step.
+        x = _gelu_(F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps))
+        x = _gelu_(F.linear(x, *self.second_up)).view(count, positions * 16, channels // 8)
         return torch.bmm(x, weights).view(count, positions, 16, -1)
+
+
+def _positions(sam: Sam) -> Tensor:
+    """The positions of the image's cells, (HW, C) float32, from sines in double precision.
+
+    They are made once, and everything depends on them: the last digits should not depend on how a
+    machine computes single-precision sines. NumPy, since some devices have no double precision.
+    """
+    height, width = sam.prompt_encoder.image_embedding_size
+    matrix = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
+    y, x = np.divmod(np.arange(height * width), width)
+    cells = np.stack([(x + 0.5) / width, (y + 0.5) / height], axis=1)
+    angles = 2 * np.pi * ((2 * cells - 1) @ matrix.detach().cpu().numpy().astype(np.float64))
+    positions = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    return torch.from_numpy(positions.astype(np.float32))
 
 
 def _as_linear(conv: nn.Module) -> tuple[Tensor, Tensor]:
@@ -225,6 +243,12 @@ def _as_linear(conv: nn.Module) -> tuple[Tensor, Tensor]:
     conv = cast(nn.ConvTranspose2d, conv)
     weight, bias = conv.weight.detach(), cast(Tensor, conv.bias).detach()
     return weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0]).contiguous(), bias.repeat(4)
+
+
+def _gelu_(x: Tensor) -> Tensor:
+    """The exact GELU, in place."""
+    out: Tensor = torch.ops.aten.gelu_(x)
+    return out
 
 
 def _split(x: Tensor, heads: int) -> Tensor:
