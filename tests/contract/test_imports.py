@@ -57,12 +57,12 @@ def test_a_missing_extra_names_its_install_line() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "import anymask\n"
-        "try: anymask.load_model('vit_t', offline=True)\n"
+        "try: anymask.load_model('vit_b', offline=True)\n"
         "except ImportError as error: print(error)"
     )
     message = run(code)
     assert 'pip install "anymask[torch]"' in message
-    assert message.startswith("torch is needed to run the network but is not installed")
+    assert message.startswith("torch is needed to run model vit_b but is not installed")
 
 
 @pytest.mark.parametrize("name", anymask.__all__)
