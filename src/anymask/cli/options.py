@@ -11,8 +11,11 @@ from anymask.cli.exits import UsageError
 from anymask.errors import PromptError
 from anymask.formats.prompts_json import PromptSpec
 
-KINDS: Final = ("overlay", "mask", "cutout", "json")
+KINDS: Final = ("overlay", "mask", "cutout", "json", "geojson")
 """What can be saved of each image."""
+
+PIXEL: Final = "pixel"
+MAP: Final = "map"
 
 _POINT_HELP = "give two numbers X,Y in pixels of the image, such as {option}320,240"
 _BOX_HELP = "give four numbers X0,Y0,X1,Y1 in pixels of the image, such as {option}80,60,400,300"
@@ -100,7 +103,7 @@ def build_spec(
 
 
 def parse_kinds(text: str) -> tuple[str, ...]:
-    """What to save, from "overlay,mask,cutout,json" or part of it, in that order.
+    """What to save, from "overlay,mask,cutout,json,geojson" or part of it, in that order.
 
     Raises:
         UsageError: something else.
@@ -111,6 +114,21 @@ def parse_kinds(text: str) -> tuple[str, ...]:
         told = repr(unknown[0]) if unknown else "nothing"
         raise UsageError(f"--save names {told}; give one or more of {','.join(KINDS)}")
     return tuple(kind for kind in KINDS if kind in wanted)
+
+
+def parse_coordinates(text: str) -> str:
+    """What the numbers of prompts are: "pixel", "map", or an EPSG code in capitals.
+
+    Raises:
+        UsageError: something else.
+    """
+    word = text.strip()
+    if word in (PIXEL, MAP):
+        return word
+    authority, _, code = word.upper().partition(":")
+    if authority != "EPSG" or not (code.isascii() and code.isdigit()):
+        raise UsageError(f"--coordinates is {text!r}; give pixel, map, or a CRS such as EPSG:32646")
+    return f"EPSG:{int(code)}"
 
 
 def _numbers(text: str, count: int, option: str, advice: str) -> list[float]:

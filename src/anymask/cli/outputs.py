@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from anymask.apps.cutout import cutout
 from anymask.apps.draw import overlay
 from anymask.cli.plan import OutputNames
+from anymask.formats.geojson import geojson_document, write_geojson
 from anymask.formats.records import json_text, write_result
+from anymask.geometry.georeference import GeoReference
 from anymask.io.files import save_png
 from anymask.types.masks import Masks
 from anymask.types.prompt import Prompt
@@ -44,12 +46,16 @@ class Segmented:
         prompts: N prompts.
         masks: N rows.
         document: of `anymask.formats.records.result_document`.
+        georeference: of the picture, where it has one.
+        polygon_tolerance_px: how far polygons may leave the outline.
     """
 
     image_rgb: NDArray[np.uint8]
     prompts: Sequence[Prompt]
     masks: Masks
     document: dict[str, Any]
+    georeference: GeoReference | None
+    polygon_tolerance_px: float
 
 
 def save(result: Segmented, names: OutputNames, saving: Saving) -> SavedPaths:
@@ -111,6 +117,18 @@ def _save_json(result: Segmented, names: OutputNames) -> Iterator[Path]:
     yield names.json
 
 
+def _save_geojson(result: Segmented, names: OutputNames) -> Iterator[Path]:
+    document = geojson_document(
+        result.masks.array,
+        result.georeference,
+        predicted_iou=result.masks.predicted_iou,
+        stability=result.masks.stability,
+        tolerance_px=result.polygon_tolerance_px,
+    )
+    write_geojson(names.geojson, document)
+    yield names.geojson
+
+
 def _save_candidates(result: Segmented, names: OutputNames) -> Iterator[Path]:
     for row in range(len(result.masks)):
         for rank, mask in enumerate(result.masks.candidates(row).array, start=1):
@@ -123,5 +141,6 @@ _WRITERS = {
     "mask": _save_masks,
     "cutout": _save_cutouts,
     "json": _save_json,
+    "geojson": _save_geojson,
     "candidates": _save_candidates,
 }

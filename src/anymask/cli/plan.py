@@ -52,6 +52,11 @@ class OutputNames:
         """All objects as numbers."""
         return self._name(".json")
 
+    @property
+    def geojson(self) -> Path:
+        """All outlines on the map."""
+        return self._name(".geojson")
+
     def mask(self, row: int) -> Path:
         """The mask of one object."""
         return self._name(f"{self._number(row)}_mask.png")
@@ -68,6 +73,7 @@ class OutputNames:
         """Every name that may be used."""
         yield self.overlay
         yield self.json
+        yield self.geojson
         for row in range(self.objects):
             yield self.mask(row)
             yield self.cutout(row)

@@ -104,6 +104,14 @@ def segment(
             rich_help_panel=_PROMPTS,
         ),
     ] = None,
+    coordinates: Annotated[
+        str,
+        typer.Option(
+            metavar="pixel|map|EPSG:CODE",
+            help="What points and boxes are given in; see docs/geo.md.",
+            rich_help_panel=_PROMPTS,
+        ),
+    ] = "pixel",
     multimask: Annotated[
         bool | None,
         typer.Option(
@@ -135,7 +143,11 @@ def segment(
     ] = Path("anymask-out"),
     save: Annotated[
         str,
-        typer.Option(metavar="KINDS", help="What to save, some of these.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="KINDS",
+            help="What to save, some of these; also geojson.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = "overlay,mask,cutout,json",
     polygon_tolerance: Annotated[
         float,
@@ -185,7 +197,7 @@ def segment(
 
     Example: anymask segment photo.jpg --point 320,240
     """
-    from anymask.cli.options import parse_kinds
+    from anymask.cli.options import parse_coordinates, parse_kinds
     from anymask.cli.outputs import Saving
     from anymask.cli.plan import find_images
     from anymask.cli.work import Settings
@@ -197,7 +209,13 @@ def segment(
     choice = ModelChoice(model, checkpoint, device, image_size, model_dir, cache_dir, offline)
     multimask = True if multimask_output else multimask
     saving = Saving(parse_kinds(save), candidates=bool(multimask))
-    settings = Settings(saving, multimask, polygon_tolerance, max_pixels or DEFAULT_MAX_PIXELS)
+    settings = Settings(
+        saving,
+        multimask,
+        polygon_tolerance,
+        max_pixels or DEFAULT_MAX_PIXELS,
+        parse_coordinates(coordinates),
+    )
     _check_model(choice)
     found = find_images([*(images or []), *(input_ or [])], out, recursive=recursive)
     raise typer.Exit(_run(_with_prompts(found, words), choice, settings, out, as_json=as_json))

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from anymask.cli.options import MAP, PIXEL
 from anymask.cli.outputs import SavedPaths, Saving, Segmented, save
 from anymask.cli.plan import Job
-from anymask.errors import AnymaskError
+from anymask.errors import AnymaskError, PromptError
+from anymask.formats.prompts_json import PromptSpec
 from anymask.formats.records import result_document
+from anymask.geometry.georeference import GeoReference
 from anymask.inference.segment import Model
+from anymask.io.geotiff import read_georeference
 from anymask.io.images import read_image
+
+_log = logging.getLogger(__name__)
+
+# so that what lies on the edge of the picture does not end up a hair outside
+_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +37,14 @@ class Settings:
         multimask: as `Model.segment` takes it.
         polygon_tolerance_px: how far polygons may leave the outline.
         max_pixels: largest picture that is read.
+        coordinates: of the prompts: "pixel", "map" or an EPSG code.
     """
 
     saving: Saving
     multimask: bool | None
     polygon_tolerance_px: float
     max_pixels: int
+    coordinates: str = PIXEL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +81,11 @@ def work(jobs: Iterable[Job], model: Model, settings: Settings) -> Iterator[Outc
 
 def _segment(job: Job, model: Model, settings: Settings) -> tuple[dict[str, Any], SavedPaths]:
     image_rgb = read_image(job.path, max_pixels=settings.max_pixels)
-    prompts = [spec.load() for spec in job.specs]
+    georeference = _georeference(job.path, settings)
+    specs = job.specs
+    if settings.coordinates != PIXEL:
+        specs = tuple(_in_pixels(spec, georeference, settings.coordinates) for spec in specs)
+    prompts = [spec.load() for spec in specs]
     masks = model.segment(image_rgb, prompts, multimask=settings.multimask)
     document = result_document(
         masks,
@@ -78,5 +96,37 @@ def _segment(job: Job, model: Model, settings: Settings) -> tuple[dict[str, Any]
         device=model.backend.device,
         polygon_tolerance_px=settings.polygon_tolerance_px,
     )
-    result = Segmented(image_rgb, prompts, masks, document)
+    result = Segmented(
+        image_rgb, prompts, masks, document, georeference, settings.polygon_tolerance_px
+    )
     return document, save(result, job.names, settings.saving)
+
+
+def _georeference(path: Path, settings: Settings) -> GeoReference | None:
+    """The picture's place on the map, where that is asked for."""
+    if settings.coordinates == PIXEL and "geojson" not in settings.saving.kinds:
+        return None
+    found = read_georeference(path)
+    if found is None and settings.coordinates == PIXEL:
+        _log.warning("%s has no georeference; its GeoJSON is in pixels", path)
+    return found
+
+
+def _in_pixels(spec: PromptSpec, georeference: GeoReference | None, coordinates: str) -> PromptSpec:
+    """A prompt in map coordinates as one in pixels."""
+    if georeference is None:
+        raise PromptError(
+            f"the prompts have {coordinates} coordinates but the picture has no georeference; "
+            "give them in pixels"
+        )
+    if coordinates not in (MAP, georeference.crs):
+        raise PromptError(
+            f"the prompts have the CRS {coordinates} but the picture has {georeference.crs}; "
+            "give them in that of the picture"
+        )
+    points, box = spec.points, spec.box
+    if points is not None:
+        points = georeference.to_pixels(np.reshape(points, (-1, 2))).round(_DECIMALS)
+    if box is not None:
+        box = georeference.boxes_to_pixels(box).round(_DECIMALS)
+    return replace(spec, points=points, box=box)

@@ -49,7 +49,9 @@ class GeoReference:
         object.__setattr__(self, "affine", tuple(float(number) for number in self.affine))
         _check_affine(self.affine)
         if self.crs is not None and not _CRS.fullmatch(self.crs):
-            raise ImageError(f'crs is {self.crs!r}; give an EPSG code such as "EPSG:32646", or None')
+            raise ImageError(
+                f'crs is {self.crs!r}; give an EPSG code such as "EPSG:32646", or None'
+            )
 
     def to_map(self, points_xy: ArrayLike) -> FloatArray:
         """Points (..., 2) in pixels to map coordinates."""
