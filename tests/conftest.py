@@ -51,6 +51,6 @@ def default_weights() -> LocatedWeights:
 
 @pytest.fixture(scope="session")
 def default_model(default_weights: LocatedWeights) -> Model:
-    """The default model on the CPU, shared by all tests: it keeps no state."""
+    """The default model on PyTorch and the CPU, shared by all tests: it keeps no state."""
     assert default_weights.files
-    return load_model("vit_t", device="cpu", offline=True)
+    return load_model("vit_t", device="cpu", engine="torch", offline=True)

@@ -13,7 +13,7 @@ from anymask.geometry.frames import Frame
 from anymask.inference.batching import place
 from anymask.inference.segment import Model, resize
 from anymask.io.weights.cache import LocatedWeights
-from anymask.nn.model import PIXEL_MEAN, PIXEL_STD
+from anymask.nn.pixels import PIXEL_MEAN, PIXEL_STD
 from anymask.types.masks import Masks
 from anymask.types.prompt import Prompt
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anymask.formats.prompts_json import PromptSpec
     from anymask.inference.segment import Model
 
+Engine = Literal["auto", "torch", "onnx"]
 _PROMPTS, _MODEL, _OUTPUT = "What to segment", "Model", "Output"
 
 
@@ -30,6 +31,7 @@ class ModelChoice:
     name: str | None
     checkpoint: Path | None
     device: str
+    engine: Engine
     image_size: int
     model_dir: Path | None
     cache_dir: Path | None
@@ -178,6 +180,14 @@ def segment(
         str,
         typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL),
     ] = "auto",
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            metavar="NAME",
+            help="auto, torch, or onnx (onnxruntime, no PyTorch).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "auto",
     image_size: Annotated[
         int,
         typer.Option(
@@ -206,7 +216,9 @@ def segment(
     words = PromptWords(
         point or [], background or [], box or [], mask or [], object_ or [], prompts
     )
-    choice = ModelChoice(model, checkpoint, device, image_size, model_dir, cache_dir, offline)
+    choice = ModelChoice(
+        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+    )
     multimask = True if multimask_output else multimask
     saving = Saving(parse_kinds(save), candidates=bool(multimask))
     settings = Settings(
@@ -332,6 +344,7 @@ def _load(choice: ModelChoice, progress: ProgressBar) -> Model:
         choice.name or AUTO,
         checkpoint=choice.checkpoint,
         device=choice.device,
+        engine=choice.engine,
         image_size=choice.image_size,
         model_dir=choice.model_dir,
         cache_dir=choice.cache_dir,

@@ -15,14 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from anymask.errors import MaskError
 from anymask.geometry.boxes import as_mask, box_from_mask
+from anymask.geometry.runs import label
 
 RegionMode = Literal["holes", "islands"]
 Keep = Literal["all", "largest"]
 
-_NEIGHBOURHOODS: Final[dict[int, tuple[tuple[int, int, int], ...]]] = {
-    4: ((0, 1, 0), (1, 1, 1), (0, 1, 0)),
-    8: ((1, 1, 1), (1, 1, 1), (1, 1, 1)),
-}
+_CONNECTIVITIES: Final = (4, 8)
 
 
 def components(mask: ArrayLike, connectivity: int = 8) -> tuple[NDArray[np.int32], int]:
@@ -39,14 +37,9 @@ def components(mask: ArrayLike, connectivity: int = 8) -> tuple[NDArray[np.int32
     Raises:
         MaskError: not one mask, or another connectivity.
     """
-    from scipy import ndimage
-
-    if connectivity not in _NEIGHBOURHOODS:
+    if connectivity not in _CONNECTIVITIES:
         raise MaskError(f"connectivity is {connectivity}; give 4 or 8")
-    labels, count = ndimage.label(
-        as_mask(mask), structure=_NEIGHBOURHOODS[connectivity], output=np.int32
-    )
-    return labels, int(count)
+    return label(as_mask(mask), corners=connectivity == 8)
 
 
 def remove_small_regions(

@@ -6,7 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anymask.errors import MissingExtraError, WeightsError
+from anymask.errors import WeightsError
+from anymask.inference.engines import ONNX_FILES, Engine, choose_engine, has_torch
 from anymask.inference.segment import Model
 from anymask.io.weights.cache import LocatedWeights, discard_original, file_weights_id
 from anymask.io.weights.fetch import ensure
@@ -20,11 +21,12 @@ AUTO = "auto"
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
 
 
-def load_model(
+def load_model(  # noqa: PLR0913 - each is named at the call
     name: str | PathLike[str] = AUTO,
     *,
     checkpoint: str | PathLike[str] | None = None,
     device: str = "auto",
+    engine: Engine = "auto",
     image_size: int = 1024,
     model_dir: str | PathLike[str] | None = None,
     cache_dir: str | PathLike[str] | None = None,
@@ -38,6 +40,10 @@ def load_model(
             checkpoint, or "auto": the architecture of `checkpoint`, else the default model.
         checkpoint: path of a checkpoint; `name` then says which architecture it must have.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        engine: what runs the network: "torch", "onnx" (onnxruntime, which runs the default model
+            on the CPU at 1024 pixels, without PyTorch), or "auto": "onnx" for all that it runs,
+            unless `device` is "auto" and PyTorch is installed and has a GPU; else "torch". Masks
+            are the same to rounding. `Model.backend.name` tells which it is.
         image_size: side of the canvas in pixels, a multiple of 16. Weights are trained at 1024;
             smaller is faster and coarser.
         model_dir: a folder of your own with weight files, searched first, never written to.
@@ -50,28 +56,41 @@ def load_model(
 
     Raises:
         WeightsError: an unknown name, or a file that is missing, damaged, unsafe, or of another
-            architecture.
+            architecture; or "onnx" was asked for what only PyTorch does.
         DownloadError: the weights are not there and no source answered.
-        DeviceError: there is no such device.
-        MissingExtraError: PyTorch is not installed.
+        DeviceError: there is no such device or engine.
+        MissingExtraError: PyTorch is needed and not installed.
 
     Example:
         >>> model = load_model("vit_t")  # doctest: +SKIP
     """
     wanted, path = _split(name, checkpoint)
-    _require_torch()
     if path is not None:
+        choose_engine(engine, None, device=device, image_size=image_size)
         return _from_file(path, wanted, _path(cache_dir), device, image_size)
     entry = find_entry(wanted or DEFAULT_MODEL)
+    chosen = choose_engine(engine, entry, device=device, image_size=image_size)
     located = ensure(
         entry,
         cache_dir=_path(cache_dir),
         model_dir=_path(model_dir),
         progress=progress,
         offline=offline,
-        allow_fallback=True,
+        allow_fallback=engine != "onnx" and has_torch(),
     )
+    if chosen == "onnx" and ONNX_FILES.issubset(located.files):
+        return _on_onnxruntime(located)
     return _from_zoo(located, _path(cache_dir), device, image_size)
+
+
+def _on_onnxruntime(located: LocatedWeights) -> Model:
+    from anymask.inference.onnx_backend import DECODER, OnnxBackend
+
+    entry = located.entry
+    source = next(file for file in entry.files if file.name == DECODER)
+    stem = located.converted.with_name(f"{entry.name}-{source.sha256[:16]}")
+    backend = OnnxBackend.load(located.files, stem)
+    return Model(backend, model_id=located.weights_id, architecture=entry.architecture)
 
 
 def _from_zoo(
@@ -114,13 +133,6 @@ def _split(
 
 def _path(folder: str | PathLike[str] | None) -> Path | None:
     return None if folder is None else Path(folder)
-
-
-def _require_torch() -> None:
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("torch", "torch", "to run the network") from error
 
 
 def _assemble(

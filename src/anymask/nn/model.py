@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anymask.nn.decoder import MaskDecoder
+from anymask.nn.pixels import PIXEL_MEAN, PIXEL_STD
 from anymask.nn.prompts import PromptEncoder
 from anymask.nn.tiny_vit import TinyViT
 from anymask.nn.vit import ImageEncoderViT
-
-PIXEL_MEAN = (123.675, 116.28, 103.53)
-PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 class Sam(nn.Module):

@@ -1,0 +1,97 @@
+"""Which engine runs a model: onnxruntime or PyTorch. docs/engines.md tells the rule to users."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Literal
+
+from anymask.errors import DeviceError, MissingExtraError, WeightsError
+from anymask.geometry.frames import CANVAS_PX
+from anymask.io.weights.zoo import ZooEntry
+
+Engine = Literal["auto", "torch", "onnx"]
+ENGINES: Final = ("auto", "torch", "onnx")
+
+ONNX_FILES: Final = frozenset({"encoder.onnx", "sam.onnx"})
+"""A model that is published as these can be run by onnxruntime."""
+
+_GPU_DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg", "/dev/kfd")
+
+
+def choose_engine(
+    engine: str, entry: ZooEntry | None, *, device: str, image_size: int
+) -> Literal["torch", "onnx"]:
+    """The engine for a job.
+
+    "auto" takes onnxruntime where it can do the job, unless the device is left open and PyTorch
+    would use a GPU. PyTorch is imported to find that out only where there is a driver for a GPU.
+
+    Args:
+        engine: one of `ENGINES`.
+        entry: the published model, or None for a file.
+        device: as `load_model` takes it.
+        image_size: side of the canvas in pixels.
+
+    Raises:
+        DeviceError: an unknown engine.
+        WeightsError: "onnx" was asked for what only PyTorch does.
+        MissingExtraError: what only PyTorch does, without PyTorch.
+    """
+    if engine not in ENGINES:
+        raise DeviceError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
+    obstacle = _obstacle(entry, device, image_size)
+    if engine == "torch" or (engine == "auto" and obstacle):
+        require_torch(f"to run {obstacle}" if obstacle else "to run the network")
+        return "torch"
+    if obstacle:
+        require_torch(f"to run {obstacle}, which engine='onnx' does not,")
+        raise WeightsError(
+            f"engine 'onnx' does not run {obstacle}, only the default model on the CPU at "
+            f"image_size {CANVAS_PX}; give engine='torch' or 'auto'"
+        )
+    return "torch" if engine == "auto" and device == "auto" and _torch_uses_gpu() else "onnx"
+
+
+def _obstacle(entry: ZooEntry | None, device: str, image_size: int) -> str | None:
+    """What onnxruntime cannot do of a job; None if it can do it."""
+    if entry is None:
+        return "a checkpoint file"
+    if not ONNX_FILES.issubset(file.name for file in entry.files):
+        return f"model {entry.name}"
+    if image_size != CANVAS_PX:
+        return f"image_size {image_size}"
+    return None if device in ("auto", "cpu") else f"on device {device!r}"
+
+
+def require_torch(purpose: str) -> None:
+    """Refuse to go on without PyTorch; it is not imported.
+
+    Args:
+        purpose: as `MissingExtraError` takes it.
+    """
+    if not has_torch():
+        raise MissingExtraError("torch", "torch", purpose)
+
+
+def has_torch() -> bool:
+    """Whether PyTorch is installed; it is not imported."""
+    return find_spec("torch") is not None
+
+
+def _torch_uses_gpu() -> bool:
+    if not (has_torch() and _sees_gpu_driver()):
+        return False
+    from anymask.inference.torch_backend import resolve_device
+
+    return resolve_device("auto") != "cpu"
+
+
+def _sees_gpu_driver() -> bool:
+    """Whether this machine may have a GPU for PyTorch, told without asking PyTorch."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return any(Path(path).exists() for path in _GPU_DRIVERS) or bool(shutil.which("nvidia-smi"))

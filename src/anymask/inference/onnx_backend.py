@@ -1,0 +1,167 @@
+"""The engine that runs the default model's files with onnxruntime: on the CPU, without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime import OrtValue
+
+from anymask.inference.backend import Candidates, Decoded, PromptBatch
+from anymask.inference.encoded import EncodedImage
+from anymask.inference.onnx_files import GRAPHS, decoder_graphs
+from anymask.inference.onnx_graphs import CANVAS_PX, IMAGE_SIDE, LOW_RES
+from anymask.nn.pixels import PIXEL_MEAN, PIXEL_STD
+
+FloatArray = NDArray[np.float32]
+Values = Mapping[str, OrtValue]
+
+ENCODER, DECODER = "encoder.onnx", "sam.onnx"
+
+
+class OnnxBackend:
+    """Three sessions: the image encoder, and the two graphs of the decoder.
+
+    Sessions may be used by several threads at once. Prompts are decoded one by one, which measured
+    fastest: their share of the image stays in the processor's cache.
+
+    Args:
+        encoder: of the published ``encoder.onnx``.
+        image_side: of `onnx_graphs.image_graph`.
+        prompts: of `onnx_graphs.prompt_graph`.
+    """
+
+    name = "onnx"
+    device = "cpu"
+    canvas_px = CANVAS_PX
+
+    def __init__(self, encoder: Any, image_side: Any, prompts: Any) -> None:
+        self._encoder = encoder
+        self._image_side = image_side
+        self._prompts = prompts
+        self._sides: WeakKeyDictionary[EncodedImage, Values] = WeakKeyDictionary()
+        self._lock = Lock()
+
+    @classmethod
+    def load(cls, files: Mapping[str, Path], stem: Path) -> OnnxBackend:
+        """The engine for the default model.
+
+        Args:
+            files: the checked ``encoder.onnx`` and ``sam.onnx``, by name.
+            stem: path and start of the names under which the decoder's graphs are kept.
+
+        Raises:
+            WeightsError: ``sam.onnx`` cannot be read as a network.
+        """
+        with ThreadPoolExecutor(1) as beside:
+            encoder = beside.submit(open_session, str(files[ENCODER]))
+            graphs = decoder_graphs(files[DECODER], stem)
+            image_side, prompts = (open_session(graphs[name]) for name in GRAPHS)
+            return cls(encoder.result(), image_side, prompts)
+
+    def encode(self, image: NDArray[np.uint8]) -> FloatArray:
+        """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
+        height, width = image.shape[:2]
+        canvas = np.zeros((1, 3, CANVAS_PX, CANVAS_PX), np.float32)
+        for channel, (mean, std) in enumerate(zip(PIXEL_MEAN, PIXEL_STD, strict=True)):
+            place = canvas[0, channel, :height, :width]
+            np.subtract(image[..., channel], np.float32(mean), out=place)
+            place /= np.float32(std)
+        (embedding,) = _run(self._encoder, ["output"], {"input": _value(canvas)})
+        array: FloatArray = embedding.numpy()[0]
+        return array
+
+    def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
+        """Prompts on images, each prompt on the one its `image_index` names."""
+        count, answers = len(prompts), 3 if prompts.multimask else 1
+        logits = np.empty((count, answers, LOW_RES, LOW_RES), np.float32)
+        iou = np.empty((count, answers), np.float32)
+        for row in range(count):
+            logits[row], iou[row] = self._ask(images, prompts, row, -np.inf)
+        return Decoded(logits, iou)
+
+    def decode_confident(
+        self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
+    ) -> Candidates:
+        """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
+        numbers, logits, iou = [], [], []
+        for row in range(len(prompts)):
+            all_logits, all_iou = self._ask(images, prompts, row, min_iou)
+            kept = np.flatnonzero(all_iou > min_iou)
+            if len(kept):
+                numbers.append(np.full(len(kept), row, np.intp))
+                logits.append(all_logits[kept])
+                iou.append(all_iou[kept])
+        return Candidates(
+            np.concatenate([np.zeros(0, np.intp), *numbers]),
+            np.concatenate([np.zeros((0, LOW_RES, LOW_RES), np.float32), *logits]),
+            np.concatenate([np.zeros(0, np.float32), *iou]),
+        )
+
+    def _ask(
+        self, images: Sequence[EncodedImage], prompts: PromptBatch, row: int, min_iou: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """One prompt's logits (M, L, L), or (0, L, L) if none is confident, and its IoU (M,)."""
+        image = images[prompts.image_index[row]]
+        if prompts.mask_logits is None:
+            side = self._side(image)
+        else:
+            side = self._make_side(image, prompts.mask_logits[row])
+        tokens = np.array([1, 2, 3] if prompts.multimask else [0], np.int64)
+        values = {
+            "coords": _value(prompts.coords[row : row + 1]),
+            "labels": _value(prompts.labels[row : row + 1]),
+            "tokens": _value(tokens),
+            "min_iou": _value(np.array(min_iou, np.float32)),
+            **side,
+        }
+        iou, logits = _run(self._prompts, ["iou", "logits"], values)
+        return logits.numpy().reshape(-1, LOW_RES, LOW_RES), iou.numpy()[0]
+
+    def _side(self, image: EncodedImage) -> Values:
+        """The image's share of the decoder's work, kept as long as the encoded image lives."""
+        with self._lock:
+            side = self._sides.get(image)
+        if side is None:
+            side = self._make_side(image, None)
+            with self._lock:
+                self._sides[image] = side
+        return side
+
+    def _make_side(self, image: EncodedImage, mask_logits: FloatArray | None) -> Values:
+        mask = np.zeros((LOW_RES, LOW_RES), np.float32) if mask_logits is None else mask_logits
+        values = {
+            "embedding": _value(image.embedding),
+            "mask_logits": _value(mask[None, None]),
+            "has_mask": _value(np.array(mask_logits is not None)),
+        }
+        names = list(IMAGE_SIDE)
+        return dict(zip(names, _run(self._image_side, names, values), strict=True))
+
+
+def open_session(model: str | bytes) -> Any:
+    """A session on the CPU.
+
+    Args:
+        model: path or content of a model file.
+    """
+    options = onnxruntime.SessionOptions()
+    # Threads that wait busily for the next call would take the cores from the other sessions.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, names: list[str], values: Values) -> list[OrtValue]:
+    answers: list[OrtValue] = session.run_with_ort_values(names, values)
+    return answers
+
+
+def _value(array: NDArray[np.generic]) -> OrtValue:
+    return OrtValue.ortvalue_from_numpy(np.asarray(array, order="C"))

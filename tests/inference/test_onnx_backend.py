@@ -1,0 +1,203 @@
+"""The engine on onnxruntime gives what the engine on PyTorch gives, and needs no PyTorch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import anymask
+from anymask.errors import DeviceError, WeightsError
+from anymask.geometry.regions import mask_iou
+from anymask.inference.backend import confident
+from anymask.inference.batching import group, place
+from anymask.inference.engines import choose_engine
+from anymask.inference.onnx_files import is_whole, seal
+from anymask.inference.segment import Model
+from anymask.io.weights.zoo import find_entry
+from anymask.types.prompt import Prompt
+
+VIT_T = find_entry("vit_t")
+
+
+@pytest.fixture(scope="module")
+def onnx_model(default_weights) -> Model:
+    model = anymask.load_model("vit_t", engine="onnx", offline=True)
+    assert model.backend.name == "onnx"
+    return model
+
+
+def prompts_for(logits: np.ndarray, mask: np.ndarray) -> list[Prompt]:
+    points = [(300, 190), (200, 120), (20, 20), (400, 300)]
+    box = (110, 20, 480, 370)
+    return [
+        Prompt(points=points[:1]),
+        Prompt(points=points[:2], labels=[1, 1]),
+        Prompt(points=points[:3], labels=[1, 1, 0]),
+        Prompt(points=[(100 + 20 * k, 200) for k in range(15)]),
+        Prompt(box=box),
+        Prompt(points=points[:1], box=box),
+        Prompt(points=points[:3], labels=[1, 1, 0], box=box),
+        Prompt(mask=mask),
+        Prompt(points=points[:1], mask_logits=logits),
+        Prompt(box=box, mask_logits=logits),
+    ]
+
+
+@pytest.mark.weights
+def test_both_engines_give_the_same_embedding(onnx_model, default_model, coffee) -> None:
+    ours, theirs = onnx_model.encode(coffee), default_model.encode(coffee)
+    assert ours.model_id == theirs.model_id
+    assert np.abs(ours.embedding - theirs.embedding).max() <= 1e-4
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("multimask", [None, True, False])
+def test_both_engines_give_the_same_masks_for_every_prompt(
+    onnx_model, default_model, coffee, multimask
+) -> None:
+    encoded = default_model.encode(coffee)
+    logits = default_model.segment(encoded, Prompt(points=[(300, 190)])).low_res_logits[0]
+    disc = np.hypot(*(np.mgrid[:400, :600] - np.array([180, 310])[:, None, None])) < 110
+    prompts = prompts_for(logits, disc)
+    ours = onnx_model.segment(encoded, prompts, multimask=multimask)
+    theirs = default_model.segment(encoded, prompts, multimask=multimask)
+    assert np.array_equal(ours.candidate_counts, theirs.candidate_counts)
+    assert np.abs(ours.candidate_logits - theirs.candidate_logits).max() <= 1e-3
+    assert np.abs(ours.candidate_iou - theirs.candidate_iou).max() <= 1e-4
+    assert (ours.array != theirs.array).mean() <= 1e-5
+
+
+@pytest.mark.weights
+def test_each_prompt_asks_about_its_own_image(onnx_model, coffee, astronaut) -> None:
+    prompts = [
+        [Prompt(points=[(300, 190)]), Prompt(box=(10, 10, 300, 300))],
+        Prompt(points=[(220, 110)]),
+    ]
+    together = onnx_model.segment([coffee, astronaut], prompts)
+    for image, row, masks in zip((coffee, astronaut), prompts, together, strict=True):
+        assert np.array_equal(masks.array, onnx_model.segment(image, row).array)
+
+
+@pytest.mark.weights
+def test_confident_candidates_are_those_of_a_full_decode(onnx_model, coffee) -> None:
+    encoded = onnx_model.encode(coffee)
+    placed = [
+        place(Prompt(points=[(50 * k, 40 * k)]), encoded.frame, image=0, multimask=None)
+        for k in range(1, 8)
+    ]
+    ((_, batch),) = group(placed)
+    full = onnx_model.backend.decode([encoded], batch)
+    for threshold in (-1.0, float(np.median(full.iou)), 2.0):
+        got = onnx_model.backend.decode_confident([encoded], batch, threshold)
+        expected = confident(full, threshold)
+        assert np.array_equal(got.prompt, expected.prompt)
+        np.testing.assert_allclose(got.iou, expected.iou, atol=1e-6)
+        np.testing.assert_allclose(got.logits, expected.logits, atol=1e-4)
+
+
+@pytest.mark.weights
+def test_threads_share_the_engine(onnx_model, coffee, astronaut) -> None:
+    images = [onnx_model.encode(coffee), onnx_model.encode(astronaut)]
+    prompt = Prompt(points=[(300, 190)])
+    expected = [onnx_model.segment(image, prompt).array for image in images]
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(4):
+            masks = onnx_model.segment(images[number % 2], prompt).array
+            if mask_iou(masks[0], expected[number % 2][0]) < 0.9999:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.weights
+def test_everything_works_without_torch(default_weights, tmp_path: Path, coffee) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import anymask, anymask.cli\n"
+        "model = anymask.load_model('vit_t', offline=True)\n"
+        "assert model.backend.name == 'onnx'\n"
+        "masks = model.segment('photo.png', anymask.Prompt(points=[(300, 190)]))\n"
+        "assert masks.array.shape == (1, 400, 600)\n"
+        "assert anymask.cli.main(['segment', 'photo.png', '--point', '300,190']) == 0\n"
+    )
+    from PIL import Image
+
+    Image.fromarray(coffee).save(tmp_path / "photo.png")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "anymask-out" / "photo_mask.png").is_file()
+
+
+@pytest.mark.weights
+def test_a_damaged_decoder_in_the_cache_is_made_again(default_weights, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "weights").mkdir(parents=True)
+    source = default_weights.files["encoder.onnx"].parent
+    (home / "weights" / "vit_t").symlink_to(source)
+    first = anymask.load_model("vit_t", engine="onnx", cache_dir=home, offline=True)
+    kept = sorted((home / "converted").glob("*decoder*.onnx"))
+    assert len(kept) == 2
+    whole = kept[0].read_bytes()
+    kept[0].write_bytes(whole[:-100])
+    again = anymask.load_model("vit_t", engine="onnx", cache_dir=home, offline=True)
+    assert kept[0].read_bytes() == whole
+    assert first.model_id == again.model_id
+
+
+def test_a_sealed_file_shows_every_change() -> None:
+    sealed = seal(b"some content")
+    assert is_whole(sealed)
+    assert not is_whole(b"x" + sealed)
+    assert not is_whole(sealed[:-1])
+    assert not is_whole(b"")
+
+
+@pytest.mark.parametrize(
+    ("device", "image_size", "engine"),
+    [
+        ("cpu", 1024, "onnx"),
+        ("cpu", 512, "torch"),
+        ("cuda:0", 1024, "torch"),
+        ("mps", 1024, "torch"),
+    ],
+)
+def test_the_automatic_engine_is_the_light_one_where_it_can(device, image_size, engine) -> None:
+    assert choose_engine("auto", VIT_T, device=device, image_size=image_size) == engine
+
+
+def test_a_checkpoint_runs_on_torch() -> None:
+    assert choose_engine("auto", find_entry("vit_b"), device="cpu", image_size=1024) == "torch"
+    assert choose_engine("auto", None, device="cpu", image_size=1024) == "torch"
+
+
+@pytest.mark.parametrize("entry", [None, find_entry("vit_b"), VIT_T])
+def test_onnx_refuses_what_it_cannot_run(entry) -> None:
+    size = 512 if entry is VIT_T else 1024
+    with pytest.raises(WeightsError, match=r"engine 'onnx' does not run .*give engine='torch'"):
+        choose_engine("onnx", entry, device="cpu", image_size=size)
+
+
+def test_an_unknown_engine_is_named() -> None:
+    with pytest.raises(DeviceError, match="engine must be one of auto, torch, onnx; got 'tpu'"):
+        choose_engine("tpu", VIT_T, device="cpu", image_size=1024)
+
+
+def test_without_torch_the_light_engine_is_used_or_the_extra_named(monkeypatch) -> None:
+    monkeypatch.setattr("anymask.inference.engines.has_torch", lambda: False)
+    assert choose_engine("auto", VIT_T, device="auto", image_size=1024) == "onnx"
+    with pytest.raises(ImportError, match=r"anymask\[torch\]"):
+        choose_engine("auto", find_entry("vit_h"), device="auto", image_size=1024)
