@@ -19,7 +19,9 @@ def default_state() -> dict[str, torch.Tensor]:
 
     located = locate(find_entry(MODEL))
     if located is None:
-        raise SystemExit(f"the default model is not in the cache; run `anymask models fetch {MODEL}`")
+        raise SystemExit(
+            f"the default model is not in the cache; run `anymask models fetch {MODEL}`"
+        )
     return load_converted(located.files, located.converted)
 
 
