@@ -41,9 +41,7 @@ CASES = {
         "chelsea",
         {"points_per_side": 12, "crop_n_layers": 1, "crop_n_points_downscale_factor": 2},
     ),
-    "everything_coins_regions": Case(
-        "coins", {"points_per_side": 16, "min_mask_region_area": 100}
-    ),
+    "everything_coins_regions": Case("coins", {"points_per_side": 16, "min_mask_region_area": 100}),
     "everything_rocket_layers": Case(
         "rocket",
         {
