@@ -6,11 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from anymask.inference.load import load_model
 from anymask.inference.segment import Model
 from anymask.io.weights.cache import LocatedWeights, locate
 from anymask.io.weights.zoo import find_entry
+
+# The same examples at every run: a failure belongs to the change that is tested.
+settings.register_profile("anymask", derandomize=True, deadline=None)
+settings.load_profile("anymask")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
