@@ -15,7 +15,7 @@ from anymask.errors import DeviceError, WeightsError
 from anymask.geometry.regions import mask_iou
 from anymask.inference.backend import confident
 from anymask.inference.batching import group, place
-from anymask.inference.engines import choose_engine
+from anymask.inference.engines import Job, choose_engine
 from anymask.inference.onnx_files import is_whole, seal
 from anymask.inference.segment import Model
 from anymask.io.weights.zoo import find_entry
@@ -176,28 +176,49 @@ def test_a_sealed_file_shows_every_change() -> None:
     ],
 )
 def test_the_automatic_engine_is_the_light_one_where_it_can(device, image_size, engine) -> None:
-    assert choose_engine("auto", VIT_T, device=device, image_size=image_size) == engine
+    assert choose_engine("auto", VIT_T, Job(device, image_size)) == engine
 
 
 def test_a_checkpoint_runs_on_torch() -> None:
-    assert choose_engine("auto", find_entry("vit_b"), device="cpu", image_size=1024) == "torch"
-    assert choose_engine("auto", None, device="cpu", image_size=1024) == "torch"
+    assert choose_engine("auto", find_entry("vit_b"), Job("cpu")) == "torch"
+    assert choose_engine("auto", None, Job("cpu")) == "torch"
 
 
 @pytest.mark.parametrize("entry", [None, find_entry("vit_b"), VIT_T])
 def test_onnx_refuses_what_it_cannot_run(entry) -> None:
     size = 512 if entry is VIT_T else 1024
     with pytest.raises(WeightsError, match=r"engine 'onnx' does not run .*give engine='torch'"):
-        choose_engine("onnx", entry, device="cpu", image_size=size)
+        choose_engine("onnx", entry, Job("cpu", size))
+
+
+def test_bf16_runs_on_torch() -> None:
+    job = Job("cpu", precision="bf16")
+    assert choose_engine("auto", VIT_T, job) == "torch"
+    with pytest.raises(WeightsError, match="does not run precision 'bf16'"):
+        choose_engine("onnx", VIT_T, job)
+
+
+@pytest.mark.weights
+def test_bf16_gives_nearly_the_same_mask(default_weights, default_model, coffee) -> None:
+    model = anymask.load_model("vit_t", device="cpu", precision="bf16", offline=True)
+    assert model.backend.name == "torch"
+    prompt = Prompt(points=[(300, 190)])
+    masks = [m.segment(coffee, prompt).array[0] for m in (model, default_model)]
+    assert mask_iou(*masks) > 0.98
+
+
+def test_an_unknown_precision_is_named(default_weights) -> None:
+    with pytest.raises(DeviceError, match="precision must be fp32, bf16 or auto; got 'int3'"):
+        anymask.load_model("vit_t", precision="int3", offline=True)
 
 
 def test_an_unknown_engine_is_named() -> None:
     with pytest.raises(DeviceError, match="engine must be one of auto, torch, onnx; got 'tpu'"):
-        choose_engine("tpu", VIT_T, device="cpu", image_size=1024)
+        choose_engine("tpu", VIT_T, Job())
 
 
 def test_without_torch_the_light_engine_is_used_or_the_extra_named(monkeypatch) -> None:
     monkeypatch.setattr("anymask.inference.engines.has_torch", lambda: False)
-    assert choose_engine("auto", VIT_T, device="auto", image_size=1024) == "onnx"
+    assert choose_engine("auto", VIT_T, Job()) == "onnx"
     with pytest.raises(ImportError, match=r"anymask\[torch\]"):
-        choose_engine("auto", find_entry("vit_h"), device="auto", image_size=1024)
+        choose_engine("auto", find_entry("vit_h"), Job())

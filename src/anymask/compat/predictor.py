@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from anymask.inference.torch_backend import TorchBackend
     from anymask.nn.model import Sam
 
 FloatArray = NDArray[np.float32]
@@ -309,8 +310,9 @@ class SamPredictor:
 
         with torch.no_grad():
             canvas = self._network.preprocess(image.to(self._network.device).float())
-            features: Tensor = self._network.image_encoder(canvas)
-            return features.float()
+            # Only the PyTorch engine shows a network.
+            backend = cast("TorchBackend", self._core.backend)
+            return backend.encode_canvas(canvas).float()
 
     def _as_features(self, embedding: FloatArray) -> Tensor | FloatArray:
         if self._network is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
@@ -22,9 +23,22 @@ ONNX_FILES: Final = frozenset({"encoder.onnx", "sam.onnx"})
 _GPU_DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg", "/dev/kfd")
 
 
-def choose_engine(
-    engine: str, entry: ZooEntry | None, *, device: str, image_size: int
-) -> Literal["torch", "onnx"]:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an engine is asked to do, as `load_model` takes it.
+
+    Attributes:
+        device: where to run.
+        image_size: side of the canvas in pixels.
+        precision: of the image encoder.
+    """
+
+    device: str = "auto"
+    image_size: int = CANVAS_PX
+    precision: str = "fp32"
+
+
+def choose_engine(engine: str, entry: ZooEntry | None, job: Job) -> Literal["torch", "onnx"]:
     """The engine for a job.
 
     "auto" takes onnxruntime where it can do the job, unless the device is left open and PyTorch
@@ -33,8 +47,7 @@ def choose_engine(
     Args:
         engine: one of `ENGINES`.
         entry: the published model, or None for a file.
-        device: as `load_model` takes it.
-        image_size: side of the canvas in pixels.
+        job: what it is asked to do.
 
     Raises:
         DeviceError: an unknown engine.
@@ -43,7 +56,7 @@ def choose_engine(
     """
     if engine not in ENGINES:
         raise DeviceError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
-    obstacle = _obstacle(entry, device, image_size)
+    obstacle = _obstacle(entry, job)
     if engine == "torch" or (engine == "auto" and obstacle):
         require_torch(f"to run {obstacle}" if obstacle else "to run the network")
         return "torch"
@@ -53,18 +66,20 @@ def choose_engine(
             f"engine 'onnx' does not run {obstacle}, only the default model on the CPU at "
             f"image_size {CANVAS_PX}; give engine='torch' or 'auto'"
         )
-    return "torch" if engine == "auto" and device == "auto" and _torch_uses_gpu() else "onnx"
+    return "torch" if engine == "auto" and job.device == "auto" and _torch_uses_gpu() else "onnx"
 
 
-def _obstacle(entry: ZooEntry | None, device: str, image_size: int) -> str | None:
+def _obstacle(entry: ZooEntry | None, job: Job) -> str | None:
     """What onnxruntime cannot do of a job; None if it can do it."""
     if entry is None:
         return "a checkpoint file"
     if not ONNX_FILES.issubset(file.name for file in entry.files):
         return f"model {entry.name}"
-    if image_size != CANVAS_PX:
-        return f"image_size {image_size}"
-    return None if device in ("auto", "cpu") else f"on device {device!r}"
+    if job.image_size != CANVAS_PX:
+        return f"image_size {job.image_size}"
+    if job.precision != "fp32":
+        return f"precision {job.precision!r}"
+    return None if job.device in ("auto", "cpu") else f"on device {job.device!r}"
 
 
 def require_torch(purpose: str) -> None:

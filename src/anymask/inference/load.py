@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anymask.errors import WeightsError
-from anymask.inference.engines import ONNX_FILES, Engine, choose_engine, has_torch
+from anymask.inference.engines import ONNX_FILES, Engine, Job, choose_engine, has_torch
 from anymask.inference.segment import Model
 from anymask.io.weights.cache import LocatedWeights, discard_original, file_weights_id
 from anymask.io.weights.fetch import ensure
@@ -28,6 +28,7 @@ def load_model(  # noqa: PLR0913 - each is named at the call
     device: str = "auto",
     engine: Engine = "auto",
     image_size: int = 1024,
+    precision: str = "fp32",
     model_dir: str | PathLike[str] | None = None,
     cache_dir: str | PathLike[str] | None = None,
     offline: bool = False,
@@ -46,6 +47,8 @@ def load_model(  # noqa: PLR0913 - each is named at the call
             are the same to rounding. `Model.backend.name` tells which it is.
         image_size: side of the canvas in pixels, a multiple of 16. Weights are trained at 1024;
             smaller is faster and coarser.
+        precision: of the image encoder: "fp32", the reference; "bf16", several times faster on
+            processors that compute it and nearly the same; "auto" for bf16 there. PyTorch only.
         model_dir: a folder of your own with weight files, searched first, never written to.
         cache_dir: where fetched weights are kept.
         offline: never use the network.
@@ -65,11 +68,12 @@ def load_model(  # noqa: PLR0913 - each is named at the call
         >>> model = load_model("vit_t")  # doctest: +SKIP
     """
     wanted, path = _split(name, checkpoint)
+    job = Job(device, image_size, precision)
     if path is not None:
-        choose_engine(engine, None, device=device, image_size=image_size)
-        return _from_file(path, wanted, _path(cache_dir), device, image_size)
+        choose_engine(engine, None, job)
+        return _from_file(path, wanted, _path(cache_dir), job)
     entry = find_entry(wanted or DEFAULT_MODEL)
-    chosen = choose_engine(engine, entry, device=device, image_size=image_size)
+    chosen = choose_engine(engine, entry, job)
     located = ensure(
         entry,
         cache_dir=_path(cache_dir),
@@ -80,7 +84,7 @@ def load_model(  # noqa: PLR0913 - each is named at the call
     )
     if chosen == "onnx" and ONNX_FILES.issubset(located.files):
         return _on_onnxruntime(located)
-    return _from_zoo(located, _path(cache_dir), device, image_size)
+    return _from_zoo(located, _path(cache_dir), job)
 
 
 def _on_onnxruntime(located: LocatedWeights) -> Model:
@@ -93,26 +97,22 @@ def _on_onnxruntime(located: LocatedWeights) -> Model:
     return Model(backend, model_id=located.weights_id, architecture=entry.architecture)
 
 
-def _from_zoo(
-    located: LocatedWeights, cache_dir: Path | None, device: str, image_size: int
-) -> Model:
+def _from_zoo(located: LocatedWeights, cache_dir: Path | None, job: Job) -> Model:
     from anymask.nn.checkpoints import load_converted
 
     state = load_converted(located.files, located.converted)
     discard_original(located, cache_dir=cache_dir)
-    architecture, source = located.entry.architecture, located.entry.name
-    return _assemble(state, located.weights_id, architecture, source, device, image_size)
+    entry = located.entry
+    return _assemble(state, located.weights_id, entry.architecture, entry.name, job)
 
 
-def _from_file(
-    path: Path, wanted: str | None, cache_dir: Path | None, device: str, image_size: int
-) -> Model:
+def _from_file(path: Path, wanted: str | None, cache_dir: Path | None, job: Job) -> Model:
     from anymask.nn.checkpoints import detect_architecture, read_state_dict
 
     state = read_state_dict(path)
     architecture = find_entry(wanted).architecture if wanted else detect_architecture(state)
     model_id = file_weights_id(path, cache_dir=cache_dir)
-    return _assemble(state, model_id, architecture, path, device, image_size)
+    return _assemble(state, model_id, architecture, path, job)
 
 
 def _split(
@@ -136,21 +136,17 @@ def _path(folder: str | PathLike[str] | None) -> Path | None:
 
 
 def _assemble(
-    state: dict[str, Tensor],
-    model_id: str,
-    architecture: str,
-    source: Path | str,
-    device: str,
-    image_size: int,
+    state: dict[str, Tensor], model_id: str, architecture: str, source: Path | str, job: Job
 ) -> Model:
     """Build the network with its tensors and hand it to the engine."""
-    from anymask.inference.torch_backend import TorchBackend, resolve_device
+    from anymask.inference.torch_backend import TorchBackend, resolve_device, resolve_precision
     from anymask.nn.tiny_vit import TinyViT
     from anymask.nn.zoo import load_sam
 
-    target = resolve_device(device)
-    sam = load_sam(state, source=source, architecture=architecture, image_size=image_size)
+    device = resolve_device(job.device)
+    precision = resolve_precision(job.precision, device)
+    sam = load_sam(state, source=source, architecture=architecture, image_size=job.image_size)
     if isinstance(sam.image_encoder, TinyViT):
         sam.image_encoder.fuse()
-    backend = TorchBackend(sam, target)
+    backend = TorchBackend(sam, device, precision)
     return Model(backend, model_id=model_id, architecture=architecture)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from threading import Lock
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,6 +17,7 @@ from anymask.errors import DeviceError
 from anymask.geometry.frames import LOW_RES_STRIDE_PX
 from anymask.inference.backend import Candidates, Decoded, PromptBatch
 from anymask.inference.encoded import EncodedImage
+from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder, native_bf16
 from anymask.nn.folded import DecodedTokens, FoldedDecoder, ImageSide
 from anymask.nn.model import Sam
 
@@ -29,14 +32,18 @@ class TorchBackend:
     Args:
         sam: the network; it is put into evaluation mode and moved to the device.
         device: "cpu", "cuda", "cuda:1", "mps", or None to leave it where it is.
+        precision: of the image encoder, see `resolve_precision`. The decoder is as precise as the
+            network's parameters.
     """
 
     name = "torch"
 
-    def __init__(self, sam: Sam, device: str | None = None) -> None:
+    def __init__(self, sam: Sam, device: str | None = None, precision: Precision = "fp32") -> None:
         self.sam = sam.eval()
         if device is not None:
             sam.to(torch.device(device))
+        self.precision = precision
+        self._encoder: FastEncoder | None = None
         self._folded: FoldedDecoder | None = None
         # with the autocast dtype it was made under: another one could not use it
         self._sides: WeakKeyDictionary[EncodedImage, tuple[torch.dtype | None, ImageSide]] = (
@@ -58,8 +65,22 @@ class TorchBackend:
     def encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
         pixels = self._tensor(image).permute(2, 0, 1).float()
-        canvas = self.sam.preprocess(pixels)
-        return _to_numpy(self.sam.image_encoder(canvas[None])[0])
+        canvas = self.sam.preprocess(pixels)[None]
+        return _to_numpy(self.encode_canvas(canvas)[0])
+
+    def encode_canvas(self, canvas: Tensor) -> Tensor:
+        """Normalised and padded images (B, 3, S, S) on the device to (B, C, h', w')."""
+        encoder, kind = self.sam.image_encoder, self.sam.device.type
+        if kind == "cpu" and not encoder.training:
+            with self._lock:
+                if self._encoder is None or not self._encoder.is_fresh():
+                    self._encoder = fast_encoder(encoder, precision=self.precision)
+                fast = self._encoder
+            return fast(canvas)
+        half = torch.autocast(kind, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        with half:
+            out: Tensor = encoder(canvas)
+        return out
 
     @torch.inference_mode()
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
@@ -164,6 +185,29 @@ def _candidates(
 def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = tensor.float().cpu().numpy()
     return array
+
+
+def resolve_precision(precision: str, device: str) -> Precision:
+    """A precision of the image encoder, from what the user asked for.
+
+    Args:
+        precision: "fp32"; "bf16", several times faster where the machine computes it natively,
+            with masks that overlap those of fp32 by 99 % and more; or "auto" for bf16 there.
+        device: the device's name for torch.
+
+    Returns:
+        "fp32" or "bf16".
+
+    Raises:
+        DeviceError: another precision.
+    """
+    if precision == "auto":
+        kind = torch.device(device).type
+        native = native_bf16() if kind == "cpu" else kind == "cuda"
+        precision = "bf16" if native else "fp32"
+    if precision in DTYPES:
+        return cast(Precision, precision)
+    raise DeviceError(f"precision must be fp32, bf16 or auto; got {precision!r}")
 
 
 def resolve_device(device: str) -> str:
