@@ -17,6 +17,7 @@ from anymask.version import __version__
 if TYPE_CHECKING:
     from anymask.errors import AnymaskError
     from anymask.inference.encoded import EncodedImage
+    from anymask.inference.everything.generate import everything
     from anymask.inference.load import load_model
     from anymask.inference.segment import Model
     from anymask.types.masks import Masks
@@ -31,6 +32,7 @@ __all__ = [
     "Progress",
     "Prompt",
     "__version__",
+    "everything",
     "load_model",
 ]
 
@@ -41,6 +43,7 @@ _HOMES = {
     "Model": "anymask.inference.segment",
     "Progress": "anymask.types.progress",
     "Prompt": "anymask.types.prompt",
+    "everything": "anymask.inference.everything.generate",
     "load_model": "anymask.inference.load",
 }
 

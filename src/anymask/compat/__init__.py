@@ -8,6 +8,7 @@ Example:
 
 from __future__ import annotations
 
+from anymask.compat.generator import SamAutomaticMaskGenerator
 from anymask.compat.predictor import ImageNotSetError, SamPredictor
 from anymask.compat.registry import (
     build_sam,
@@ -22,6 +23,7 @@ from anymask.compat.transforms import ResizeLongestSide
 __all__ = [
     "ImageNotSetError",
     "ResizeLongestSide",
+    "SamAutomaticMaskGenerator",
     "SamPredictor",
     "build_sam",
     "build_sam_vit_b",

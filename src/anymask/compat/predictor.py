@@ -82,10 +82,10 @@ class SamPredictor:
     _encoded: tuple[_State, EncodedImage] | None
 
     def __init__(self, model: Sam | Model) -> None:
-        self._core = model if isinstance(model, Model) else _wrap(model)
-        self._network: Sam | None = getattr(self._core.backend, "sam", None)
-        self.model: Sam | Model = self._core if self._network is None else self._network
-        self.transform = ResizeLongestSide(self._core.backend.canvas_px)
+        self.core = model if isinstance(model, Model) else _wrap(model)
+        self._network: Sam | None = getattr(self.core.backend, "sam", None)
+        self.model: Sam | Model = self.core if self._network is None else self._network
+        self.transform = ResizeLongestSide(self.core.backend.canvas_px)
         self.reset_image()
 
     @property
@@ -94,7 +94,7 @@ class SamPredictor:
         require_torch("to name a device")
         import torch
 
-        return torch.device(self._core.backend.device)
+        return torch.device(self.core.backend.device)
 
     def set_image(self, image: Any, image_format: str = "RGB") -> None:
         """Encode an image, so that `predict` can be asked about it.
@@ -115,7 +115,7 @@ class SamPredictor:
                 f"image must be one picture, an array of shape (H, W, 3); "
                 f"got a {type(image).__name__} of {len(image)}"
             )
-        encoded = self._core.encode(image, color="BGR" if image_format == "BGR" else "RGB")
+        encoded = self.core.encode(image, color="BGR" if image_format == "BGR" else "RGB")
         self.features = self._as_features(encoded.embedding[None])
         self._remember(encoded.frame.size_hw, encoded.frame.resized_hw)
         self._encoded = self._state(), encoded
@@ -133,7 +133,7 @@ class SamPredictor:
             ImageError: another shape.
         """
         self.reset_image()
-        side, shape = self._core.backend.canvas_px, tuple(transformed_image.shape)
+        side, shape = self.core.backend.canvas_px, tuple(transformed_image.shape)
         if len(shape) != 4 or shape[:2] != (1, 3) or max(shape[2:]) != side:
             raise ImageError(
                 f"transformed_image must have shape (1, 3, h, w) with the longer side {side}; "
@@ -287,15 +287,15 @@ class SamPredictor:
     def _encode_features(self) -> EncodedImage:
         embedding = to_numpy(self._features())[0].astype(np.float32)
         _, (height, width) = self._sizes()
-        frame = Frame((int(height), int(width)), self._core.backend.canvas_px)
-        return EncodedImage(embedding, frame, self._core.model_id, "")
+        frame = Frame((int(height), int(width)), self.core.backend.canvas_px)
+        return EncodedImage(embedding, frame, self.core.model_id, "")
 
     def _decode(self, image: EncodedImage, prompts: PromptBatch) -> Decoded:
-        return self._core.backend.decode([image], prompts)
+        return self.core.backend.decode([image], prompts)
 
     def _upsample(self, low_res: FloatArray) -> FloatArray:
         """(..., L, L) low-res logits to (..., H, W)."""
-        side = self._core.backend.canvas_px
+        side = self.core.backend.canvas_px
         rows, columns = (
             mask_upsampling_matrix(low_res.shape[-1], side, resized, original)
             for resized, original in zip(*self._sizes(), strict=True)
@@ -305,13 +305,13 @@ class SamPredictor:
     def _encode_tensor(self, image: Tensor) -> Tensor | FloatArray:
         if self._network is None:
             pixels = to_numpy(image)[0].transpose(1, 2, 0)
-            return self._core.backend.encode(pixels.round().clip(0, 255).astype(np.uint8))[None]
+            return self.core.backend.encode(pixels.round().clip(0, 255).astype(np.uint8))[None]
         import torch
 
         with torch.no_grad():
             canvas = self._network.preprocess(image.to(self._network.device).float())
             # Only the PyTorch engine shows a network.
-            backend = cast("TorchBackend", self._core.backend)
+            backend = cast("TorchBackend", self.core.backend)
             return backend.encode_canvas(canvas).float()
 
     def _as_features(self, embedding: FloatArray) -> Tensor | FloatArray:

@@ -77,10 +77,7 @@ class Model:
     def _encode_one(self, image: Picture | EncodedImage, color: ColorOrder) -> EncodedImage:
         if isinstance(image, EncodedImage):
             return self._checked(image)
-        if isinstance(image, (str, PathLike, bytes)):
-            rgb = read_image(image)
-        else:
-            rgb = as_rgb(image, color=color)
+        rgb = read_picture(image, color)
         frame = Frame((rgb.shape[0], rgb.shape[1]), self.backend.canvas_px)
         embedding = self.backend.encode(resize(rgb, frame.resized_hw))
         return EncodedImage(embedding, frame, self.model_id, image_hash(rgb))
@@ -220,6 +217,21 @@ def _prompt_list(prompts: object) -> list[Prompt]:
                 "for a click write Prompt(points=[(x, y)])"
             )
     return list(row)
+
+
+def read_picture(image: Picture, color: ColorOrder) -> NDArray[np.uint8]:
+    """Any picture as (H, W, 3) uint8 RGB.
+
+    Args:
+        image: see `Picture`.
+        color: order of the channels of arrays.
+
+    Raises:
+        ImageError: a picture that cannot be read.
+    """
+    if isinstance(image, (str, PathLike, bytes)):
+        return read_image(image)
+    return as_rgb(image, color=color)
 
 
 def resize(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:

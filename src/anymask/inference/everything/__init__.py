@@ -1,0 +1,1 @@
+"""Everything mode: all objects of a picture, by the published algorithm."""
