@@ -156,7 +156,7 @@ def _within_budget(found: list[Candidate], settings: EverythingSettings) -> list
 def _prefer_small_crops(records: list[MaskRecord], threshold: float) -> list[MaskRecord]:
     """Suppress between crops; the mask of the smaller crop stays."""
     scores = [1 / _area(record.crop_box_xyxy) for record in records]
-    kept = keep_in_order((record.box_xyxy for record in records), scores, threshold)
+    kept = keep_in_order([record.box_xyxy for record in records], scores, threshold)
     return [records[number] for number in kept]
 
 
@@ -171,7 +171,7 @@ def _clean(records: list[MaskRecord], area: int, threshold: float) -> list[MaskR
     """
     cleaned = [_clean_mask(record.mask, area) for record in records]
     scores = [mask is record.mask for mask, record in zip(cleaned, records, strict=True)]
-    kept = keep_in_order((mask.box_xyxy for mask in cleaned), scores, threshold)
+    kept = keep_in_order([mask.box_xyxy for mask in cleaned], scores, threshold)
     return [replace(records[number], mask=cleaned[number]) for number in kept]
 
 

@@ -1,121 +1,129 @@
-"""Suppression of duplicates by their boxes, with the published arithmetic.
+"""Which of many overlapping masks stay: greedy, the best first, by the overlap of their boxes.
 
-The published boxes name their last pixel, and width is last minus first, one less than the pixels:
-a mask one pixel wide has no area and overlaps nothing. Overlaps are float32, the threshold is not.
+The published algorithm measures every candidate at image size before it compares any. Here
+candidates are visited best first and measured only as far as a decision needs. That changes
+nothing: a candidate that a better one suppresses cannot suppress others, so whether it was stable
+does not matter, and every box that decides between keeping and dropping is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from anymask.inference.everything.candidates import EMPTY_BOX, Candidate
+from anymask.inference.everything.candidates import Candidate
 from anymask.types.records import BoxXyxy
 
-Boxes = NDArray[np.float32]
-ROUNDING = 1e-6
-"""An overlap that is larger by this cannot have been rounded to below the threshold in float32."""
+EDGE_PX = 20
+"""A box this close to the side of a crop, but not of the picture, was probably cut by it."""
+
+Boxes = NDArray[np.float64]
 
 
-def suppressed(boxes_xyxy: ArrayLike, scores: ArrayLike, iou_threshold: float) -> NDArray[np.intp]:
-    """Greedy suppression: the best box stays, and drops those that overlap it by more.
+class KeptBoxes:
+    """The boxes that stay so far.
+
+    Overlap is measured as published, on boxes that end at the last pixel, so that a box one pixel
+    wide has no area.
 
     Args:
-        boxes_xyxy: (N, 4) half-open, whole pixels.
-        scores: (N,); equal ones keep their order.
-        iou_threshold: overlap above which the lesser box goes.
-
-    Returns:
-        (K,) numbers of the boxes that stay, best first.
+        threshold: boxes that overlap a kept one by more are suppressed.
     """
-    boxes = published(np.reshape(np.asarray(boxes_xyxy), (-1, 4)))
-    left = np.argsort(-np.asarray(scores, np.float32), kind="stable")
-    kept: list[int] = []
-    while left.size:
-        kept.append(int(left[0]))
-        left = left[1:][~(overlaps(boxes[left[0]], boxes[left[1:]]) > iou_threshold)]
-    return np.array(kept, np.intp)
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self._boxes: Boxes = np.zeros((0, 4))
+
+    def add(self, box: BoxXyxy) -> None:
+        """Keep a half-open box."""
+        self._boxes = np.vstack([self._boxes, inclusive(box)])
+
+    def suppress(self, box: BoxXyxy) -> bool:
+        """Whether a half-open box overlaps a kept one by more than the threshold."""
+        return self.surely_suppress(box, box)
+
+    def surely_suppress(self, inner: BoxXyxy, outer: BoxXyxy) -> bool:
+        """Whether every box around `inner` and inside `outer` does.
+
+        It shares at least what `inner` shares, and covers at most what `outer` covers.
+        """
+        least = inclusive(inner)
+        start = np.maximum(self._boxes[:, :2], least[:2])
+        end = np.minimum(self._boxes[:, 2:], least[2:])
+        common = np.clip(end - start, 0, None).prod(axis=1)
+        covered = _areas(self._boxes) + _areas(inclusive(outer)[None]) - common
+        return bool((common > self._threshold * covered).any())
 
 
-def select(
-    candidates: Iterable[Candidate],
-    iou_threshold: float,
-    accepts: Callable[[Candidate], bool],
+def inclusive(box: BoxXyxy) -> Boxes:
+    """A half-open box as published: it ends at the last pixel; an empty one stays as it is."""
+    x0, y0, x1, y1 = box
+    return np.array([x0, y0, max(x1 - 1, x0), max(y1 - 1, y0)], np.float64)
+
+
+def _areas(boxes: Boxes) -> Boxes:
+    areas: Boxes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
+
+
+def keep_best(
+    candidates: Iterable[Candidate], stability_threshold: float, overlap_threshold: float
 ) -> list[Candidate]:
-    """What `suppressed` keeps of the candidates that are accepted, measuring as few as possible.
-
-    A candidate that is suppressed suppresses nothing, so candidates are visited from the best
-    down. One whose least possible overlap with a kept one is too large goes unmeasured.
+    """The candidates of one crop that are stable, not cut by its edge, and not suppressed.
 
     Args:
-        candidates: of one crop.
-        iou_threshold: as `suppressed` takes it.
-        accepts: whether a candidate passes the filters; called as seldom as possible.
+        candidates: in the order they were found.
+        stability_threshold: keep those at least as stable; 0 or less keeps all.
+        overlap_threshold: suppress boxes that overlap a surer one by more.
 
     Returns:
-        The kept ones, best first.
+        The kept ones, surest first.
     """
     kept: list[Candidate] = []
-    boxes = np.zeros((16, 4), np.float32)
+    boxes = KeptBoxes(overlap_threshold)
     for candidate in sorted(candidates, key=lambda one: -one.predicted_iou):
-        others = boxes[: len(kept)]
-        if _surely_suppressed(candidate, others, iou_threshold) or not accepts(candidate):
+        inner = candidate.inner_box
+        if inner is not None and boxes.surely_suppress(inner, candidate.outer_box):
             continue
-        box = published(np.array([candidate.box]))[0]
-        if (overlaps(box, others) > iou_threshold).any():
+        if not is_stable(candidate, stability_threshold) or is_cut(candidate):
             continue
-        if len(kept) == len(boxes):
-            boxes = np.concatenate([boxes, np.zeros_like(boxes)])
-        boxes[len(kept)] = box
-        kept.append(candidate)
+        if not boxes.suppress(candidate.box):
+            boxes.add(candidate.box)
+            kept.append(candidate)
     return kept
 
 
-def published(boxes_xyxy: NDArray[np.generic]) -> Boxes:
-    """(N, 4) half-open boxes with their last pixel instead of their end, as float32."""
-    boxes = boxes_xyxy.astype(np.float32)
-    return boxes - np.array([0, 0, 1, 1], np.float32) * (boxes[:, 2:] > boxes[:, :2]).all(
-        axis=1, keepdims=True
-    )
+def is_stable(candidate: Candidate, threshold: float) -> bool:
+    """Whether a candidate passes the stability threshold; 0 or less lets all pass."""
+    return threshold <= 0 or candidate.is_stable(threshold)
 
 
-def overlaps(box: Boxes, others: Boxes) -> NDArray[np.float64]:
-    """IoU of one published box with (N, 4) others, rounded to float32; NaN without any area."""
-    common = _common(box, others)
-    union = _areas(box[None]) + _areas(others) - common
-    with np.errstate(invalid="ignore"):
-        return (common / union).astype(np.float64)
+def is_cut(candidate: Candidate) -> bool:
+    """Whether the mask's box lies at a side of its crop that is no side of the picture."""
+    height, width = candidate.view.size_hw
+    box = inclusive(candidate.image_box)
+    near_crop = np.abs(box - candidate.view.crop.box_xyxy) <= EDGE_PX
+    near_image = np.abs(box - (0, 0, width, height)) <= EDGE_PX
+    return bool((near_crop & ~near_image).any())
 
 
-def _surely_suppressed(candidate: Candidate, others: Boxes, iou_threshold: float) -> bool:
-    """Whether the overlap is too large wherever the box lies between its bounds.
+def keep_in_order(boxes: Sequence[BoxXyxy], scores: Sequence[float], threshold: float) -> list[int]:
+    """Greedy suppression of exact boxes.
 
-    Growing the box from the inner to the real one cannot make the common part smaller, and the
-    real box is no larger than the outer one: inner common part over the union with the outer box
-    is at most the real overlap.
+    Args:
+        boxes: half-open, of one frame.
+        scores: the higher, the earlier; equal ones in the order given.
+        threshold: suppress boxes that overlap an earlier one by more.
+
+    Returns:
+        Numbers of the kept ones, best first.
     """
-    if candidate.inner_box is None or not len(others):
-        return False
-    inner, outer = published(_rows((candidate.inner_box, candidate.outer_box))).astype(np.float64)
-    common = _common(inner, others.astype(np.float64))
-    union = _areas(outer[None]) + _areas(others.astype(np.float64)) - common
-    return bool((common > (iou_threshold + ROUNDING) * union).any())
-
-
-def _rows(boxes: Sequence[BoxXyxy]) -> NDArray[np.generic]:
-    return np.array(boxes)
-
-
-def _common(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
-    width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
-    height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
-    return np.maximum(width, 0) * np.maximum(height, 0)
-
-
-def _areas(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
-__all__ = ["EMPTY_BOX", "overlaps", "published", "select", "suppressed"]
+    kept = KeptBoxes(threshold)
+    numbers = []
+    for number in sorted(range(len(boxes)), key=lambda one: -scores[one]):
+        if not kept.suppress(boxes[number]):
+            kept.add(boxes[number])
+            numbers.append(number)
+    return numbers
