@@ -179,3 +179,25 @@ def test_an_empty_compact_mask_has_no_box() -> None:
     assert compact.box_xyxy == (0, 0, 0, 0)
     assert compact.area == 0
     assert not compact.array.any()
+
+
+class FullBackend(ThresholdBackend):
+    """Finds the whole picture at every point."""
+
+    def decode_confident(self, images, prompts, min_iou) -> Candidates:
+        side = self.canvas_px // 4
+        logits = np.full((len(prompts), 3, side, side), 20, np.float32)
+        return confident(Decoded(logits, np.full((len(prompts), 3), 0.9, np.float32)), min_iou)
+
+
+def test_many_full_masks_on_a_large_picture_never_stand_side_by_side() -> None:
+    everywhere = Model(FullBackend(), model_id="full@0", architecture="none")
+    photo = picture(3072, 4096)
+    settings = EverythingSettings(points_per_side=8, points_per_batch=64)
+    tracemalloc.start()
+    (record,) = everything(everywhere, photo, settings)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert record.area == 3072 * 4096
+    # The 192 candidates together would take 2.4 GB as bool and 9.7 GB as float32.
+    assert most < 300e6
