@@ -107,6 +107,7 @@ def test_the_size_of_a_slice_of_attention_does_not_change_the_embedding(
     kind: str, logits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anymask.nn.fast.attention.LOGITS_AT_ONCE", logits)
+    monkeypatch.setattr("anymask.nn.fast.vit.LOGITS_AT_ONCE", logits)
     encoder = ENCODERS[kind]()
     near(fast_encoder(encoder, precision="fp32")(canvas(128)), reference(encoder, canvas(128)))
 
