@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from anymask.errors import AnymaskError
     from anymask.inference.encoded import EncodedImage
     from anymask.inference.everything.generate import everything
+    from anymask.inference.everything.settings import EverythingSettings
     from anymask.inference.load import load_model
     from anymask.inference.segment import Model
     from anymask.types.masks import Masks
     from anymask.types.progress import Progress
     from anymask.types.prompt import Prompt
+    from anymask.types.records import MaskRecord
 
 __all__ = [
     "AnymaskError",
     "EncodedImage",
+    "EverythingSettings",
+    "MaskRecord",
     "Masks",
     "Model",
     "Progress",
@@ -39,6 +43,8 @@ __all__ = [
 _HOMES = {
     "AnymaskError": "anymask.errors",
     "EncodedImage": "anymask.inference.encoded",
+    "EverythingSettings": "anymask.inference.everything.settings",
+    "MaskRecord": "anymask.types.records",
     "Masks": "anymask.types.masks",
     "Model": "anymask.inference.segment",
     "Progress": "anymask.types.progress",

@@ -23,6 +23,7 @@ from models import tiny_sam
 GOLDEN = REPOSITORY / "tests" / "golden"
 IMAGES: dict[str, Callable[[], np.ndarray]] = {
     "astronaut": data.astronaut,
+    "coffee": data.coffee,
     "chelsea_crops": data.chelsea,
     "coins_regions": lambda: np.repeat(np.asarray(data.coins())[..., None], 3, axis=2),
     "rocket_layers": data.rocket,

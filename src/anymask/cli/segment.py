@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anymask.cli.exits import UsageError
-from anymask.cli.models import CacheDirOption, JsonOption, ModelDirOption, find_known
+from anymask.cli.model_choice import (
+    CheckpointOption,
+    DeviceOption,
+    EngineOption,
+    ImageSizeOption,
+    ModelChoice,
+    ModelOption,
+    OfflineOption,
+    check_model,
+    load,
+)
+from anymask.cli.models import CacheDirOption, JsonOption, ModelDirOption
 from anymask.cli.progress import ProgressBar
 from anymask.types.progress import Progress
 
@@ -18,24 +29,8 @@ if TYPE_CHECKING:
     from anymask.cli.plan import FoundImage
     from anymask.cli.work import Settings
     from anymask.formats.prompts_json import PromptSpec
-    from anymask.inference.segment import Model
 
-Engine = Literal["auto", "torch", "onnx"]
-_PROMPTS, _MODEL, _OUTPUT = "What to segment", "Model", "Output"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """What `load_model` is asked for; see there."""
-
-    name: str | None
-    checkpoint: Path | None
-    device: str
-    engine: Engine
-    image_size: int
-    model_dir: Path | None
-    cache_dir: Path | None
-    offline: bool
+_PROMPTS, _OUTPUT = "What to segment", "Output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,47 +156,14 @@ def segment(
         ),
     ] = 0.0,
     as_json: JsonOption = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "--model-type",
-            "-m",
-            metavar="NAME|FILE",
-            help="A name (see: anymask models) or the path of a checkpoint.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A weight file of yours.", rich_help_panel=_MODEL),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL),
-    ] = "auto",
-    engine: Annotated[
-        Engine,
-        typer.Option(
-            metavar="NAME",
-            help="auto, torch, or onnx (onnxruntime, no PyTorch).",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "auto",
-    image_size: Annotated[
-        int,
-        typer.Option(
-            metavar="PIXELS",
-            min=16,
-            help="Side of the network's canvas, a multiple of 16.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = 1024,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Never use the network.", rich_help_panel=_MODEL)
-    ] = False,
+    offline: OfflineOption = False,
 ) -> None:
     """Segment objects in pictures by points, boxes and masks.
 
@@ -228,7 +190,7 @@ def segment(
         max_pixels or DEFAULT_MAX_PIXELS,
         parse_coordinates(coordinates),
     )
-    _check_model(choice)
+    check_model(choice)
     found = find_images([*(images or []), *(input_ or [])], out, recursive=recursive)
     raise typer.Exit(_run(_with_prompts(found, words), choice, settings, out, as_json=as_json))
 
@@ -252,7 +214,7 @@ def _run(
     model, interrupted = None, False
     try:
         with ProgressBar() as progress:
-            model = _load(choice, progress)
+            model = load(choice, progress)
             for number, outcome in enumerate(work(jobs, model, settings), start=1):
                 report.add(outcome)
                 if len(jobs) > 1:
@@ -316,38 +278,3 @@ def _specs(words: PromptWords) -> tuple[PromptSpec, ...]:
         if spec.mask is not None:
             spec.load()  # a mask that cannot be read is told before the model is loaded
     return tuple(specs)
-
-
-def _check_model(choice: ModelChoice) -> None:
-    """Refuse what no model can be made of, before any picture is looked at."""
-    from anymask.inference.load import AUTO, CHECKPOINT_SUFFIXES
-
-    if choice.image_size % 16:
-        raise UsageError(
-            f"--image-size is {choice.image_size}; give a multiple of 16, such as 1024"
-        )
-    if choice.checkpoint is not None and not choice.checkpoint.expanduser().is_file():
-        raise UsageError(f"--checkpoint {str(choice.checkpoint)!r} does not exist; give a file")
-    if choice.name is None or choice.name == AUTO:
-        return
-    path = Path(choice.name).expanduser()
-    if choice.name.endswith(CHECKPOINT_SUFFIXES) and not path.is_file():
-        raise UsageError(f"--model {choice.name!r} does not exist; give a weight file or a name")
-    if not path.is_file():
-        find_known(choice.name)
-
-
-def _load(choice: ModelChoice, progress: ProgressBar) -> Model:
-    from anymask.inference.load import AUTO, load_model
-
-    return load_model(
-        choice.name or AUTO,
-        checkpoint=choice.checkpoint,
-        device=choice.device,
-        engine=choice.engine,
-        image_size=choice.image_size,
-        model_dir=choice.model_dir,
-        cache_dir=choice.cache_dir,
-        offline=choice.offline,
-        progress=progress,
-    )

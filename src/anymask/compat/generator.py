@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from anymask.compat.predictor import SamPredictor
 from anymask.errors import PromptError
+from anymask.formats.sa1b import sam_bbox, xywh
 from anymask.geometry import rle
 from anymask.inference.everything.generate import everything
 from anymask.inference.everything.settings import EverythingSettings
-from anymask.inference.everything.suppress import inclusive
 from anymask.inference.segment import Model
-from anymask.types.records import BoxXyxy, MaskRecord
+from anymask.types.records import MaskRecord
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -100,11 +100,11 @@ class SamAutomaticMaskGenerator:
         return {
             "segmentation": self._segmentation(record),
             "area": record.area,
-            "bbox": _xywh(record.box_xyxy),
+            "bbox": sam_bbox(record.box_xyxy),
             "predicted_iou": record.predicted_iou,
             "point_coords": [list(record.point_xy)],
             "stability_score": record.stability_score,
-            "crop_box": _whole_xywh(record.crop_box_xyxy),
+            "crop_box": xywh(record.crop_box_xyxy),
         }
 
     def _segmentation(self, record: MaskRecord) -> Any:
@@ -113,14 +113,3 @@ class SamAutomaticMaskGenerator:
         if self.output_mode == "coco_rle":
             return record.rle()
         return rle.encode_uncompressed(record.array)
-
-
-def _xywh(box: BoxXyxy) -> list[int]:
-    """A half-open box as published: from the first to the last pixel."""
-    x0, y0, x1, y1 = (int(side) for side in inclusive(box))
-    return [x0, y0, x1 - x0, y1 - y0]
-
-
-def _whole_xywh(box: BoxXyxy) -> list[int]:
-    x0, y0, x1, y1 = box
-    return [x0, y0, x1 - x0, y1 - y0]

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from anymask.errors import AnymaskError
-from anymask.geometry.frames import Frame
-from anymask.geometry.grids import Crop
-from anymask.geometry.regions import remove_small_regions
-from anymask.inference.backend import PromptBatch
-from anymask.inference.batching import PADDING
-from anymask.inference.everything.candidates import Candidate, CropView
+from anymask.errors import PromptError
+from anymask.inference.encoded import EncodedImage
+from anymask.inference.everything import seams
+from anymask.inference.everything.candidates import Candidate
+from anymask.inference.everything.clean import clean_mask
+from anymask.inference.everything.decode import (
+    Cancel,
+    Cancelled,
+    Source,
+    Watch,
+    crops_candidates,
+    within_budget,
+)
 from anymask.inference.everything.settings import EverythingSettings
-from anymask.inference.everything.suppress import is_stable, keep_best, keep_in_order
-from anymask.inference.everything.upsampled import Upsampler
-from anymask.inference.segment import ColorOrder, Model, Picture, read_picture
-from anymask.types.progress import Progress, ProgressCallback
-from anymask.types.prompt import FOREGROUND
-from anymask.types.records import CompactMask, MaskRecord
+from anymask.inference.everything.suppress import keep_best, keep_in_order
+from anymask.inference.segment import ColorOrder, Model, Picture
+from anymask.types.progress import ProgressCallback
+from anymask.types.records import MaskRecord
 
-Cancel = Callable[[], bool]
+__all__ = ["Cancelled", "Scan", "everything", "initialise"]
 
-
-class Cancelled(AnymaskError):  # noqa: N818 - what the caller asked for is no error
-    """The work was stopped by `cancel`."""
+_LATE = (
+    "pred_iou_thresh", "stability_score_thresh", "box_nms_thresh", "crop_nms_thresh",
+    "min_mask_region_area", "min_mask_area", "max_mask_share", "drop_all_small", "max_masks",
+    "memory_budget_bytes", "points_per_batch",
+)  # fmt: skip
+"""What `Scan.filter` may change: everything that is decided after decoding."""
 
 
 def everything(
     model: Model,
-    image: Picture,
+    image: Picture | EncodedImage,
     settings: EverythingSettings | None = None,
     *,
     color: ColorOrder = "RGB",
@@ -43,8 +47,8 @@ def everything(
 
     Args:
         model: what to segment with.
-        image: a picture.
-        settings: left out, the published defaults.
+        image: a picture; or an encoded one, where `settings` asks for no crops and no tiles.
+        settings: left out, the published defaults; see also `presets.PRESETS`.
         color: order of the channels of arrays; files always come out right.
         progress: called after every batch of points.
         cancel: asked before every batch of points; True stops the work.
@@ -55,108 +59,134 @@ def everything(
 
     Raises:
         ImageError: a picture that cannot be read.
+        PromptError: settings that do not fit the picture.
         Cancelled: `cancel` said so.
 
     Example:
         >>> records = everything(load_model("vit_t"), "photo.jpg")  # doctest: +SKIP
     """
     settings = settings or EverythingSettings()
-    rgb = read_picture(image, color)
-    crops, grids = settings.crops((rgb.shape[0], rgb.shape[1])), settings.grids()
-    report = _Reporter(sum(len(grids[crop.layer]) for crop in crops), progress, cancel)
-    found: list[MaskRecord] = []
-    for crop in crops:
-        candidates = _candidates(model, rgb, crop, grids[crop.layer], settings, report)
-        kept = keep_best(candidates, settings.stability_score_thresh, settings.box_nms_thresh)
-        found += [candidate.record() for candidate in kept]
-    if len(crops) > 1:
-        found = _prefer_small_crops(found, settings.crop_nms_thresh)
-    if settings.min_mask_region_area > 0:
-        threshold = max(settings.box_nms_thresh, settings.crop_nms_thresh)
-        found = _clean(found, settings.min_mask_region_area, threshold)
-    return found
+    watch, source = Watch(progress, cancel), Source.of(image, color)
+    return _finish(crops_candidates(model, source, settings, watch), settings)
 
 
-class _Reporter:
-    """Says how many points are done, and asks whether to go on."""
+class Scan:
+    """A picture's candidates, decoded once, for thresholds to be tried on.
 
-    def __init__(
-        self, total: int, progress: ProgressCallback | None, cancel: Cancel | None
-    ) -> None:
-        self._total, self._progress, self._cancel = total, progress, cancel
-        self._done = 0
+    Args:
+        candidates: of each crop.
+        settings: they were decoded with; no threshold can be looser than here.
+    """
 
-    def check(self) -> None:
-        if self._cancel is not None and self._cancel():
-            raise Cancelled(f"stopped after {self._done} of {self._total} points")
+    def __init__(self, candidates: list[list[Candidate]], settings: EverythingSettings) -> None:
+        self._candidates = candidates
+        self.settings = settings
 
-    def add(self, points: int) -> None:
-        self._done += points
-        if self._progress is not None:
-            self._progress(Progress("segment everything", self._done, self._total, "points"))
+    def __len__(self) -> int:
+        """How many candidates there are."""
+        return sum(map(len, self._candidates))
+
+    def filter(self, settings: EverythingSettings | None = None) -> list[MaskRecord]:
+        """The records that other thresholds give, without decoding anything.
+
+        Args:
+            settings: `scan.settings` with thresholds changed by `dataclasses.replace`; left out,
+                as they are.
+
+        Returns:
+            What `everything` returns for these settings.
+
+        Raises:
+            PromptError: a threshold below that of the scan, or a change of what was decoded.
+        """
+        settings = settings or self.settings
+        self._check(settings)
+        return _finish(self._candidates, settings)
+
+    def _check(self, settings: EverythingSettings) -> None:
+        for name in ("pred_iou_thresh", "stability_score_thresh"):
+            least, asked = max(getattr(self.settings, name), 0), max(getattr(settings, name), 0)
+            if asked < least:
+                raise PromptError(
+                    f"{name} is {asked:g} but the scan was made with {least:g}; masks below that "
+                    "were not kept; initialise anew with a lower one"
+                )
+        same = {name: getattr(self.settings, name) for name in _LATE}
+        if replace(settings, **same) != self.settings:
+            raise PromptError(
+                "settings change points, crops or stability_score_offset, which the scan was made "
+                "with; initialise anew"
+            )
 
 
-def _candidates(
+def initialise(
     model: Model,
-    rgb: NDArray[np.uint8],
-    crop: Crop,
-    grid: NDArray[np.float64],
-    settings: EverythingSettings,
-    report: _Reporter,
-) -> list[Candidate]:
-    """The confident masks of one crop, within the memory budget."""
-    report.check()
-    x0, y0, x1, y1 = crop.box_xyxy
-    encoded = model.encode(np.ascontiguousarray(rgb[y0:y1, x0:x1]))
-    view = CropView(
-        crop,
-        (rgb.shape[0], rgb.shape[1]),
-        Upsampler(encoded.frame),
-        settings.stability_score_offset,
-    )
-    least = settings.pred_iou_thresh if settings.pred_iou_thresh > 0 else -np.inf
-    points = grid * (x1 - x0, y1 - y0)
-    found: list[Candidate] = []
-    for part in _parts(points, settings.points_per_batch):
-        report.check()
-        decoded = model.backend.decode_confident([encoded], _batch(part, encoded.frame), least)
-        places = part[decoded.prompt] + (x0, y0)
-        found += [
-            Candidate(view, (float(x), float(y)), float(iou), logits)
-            for (x, y), iou, logits in zip(places, decoded.iou, decoded.logits, strict=True)
-        ]
-        found = _within_budget(found, settings)
-        report.add(len(part))
-    return found
+    image: Picture | EncodedImage,
+    settings: EverythingSettings | None = None,
+    *,
+    color: ColorOrder = "RGB",
+    progress: ProgressCallback | None = None,
+    cancel: Cancel | None = None,
+) -> Scan:
+    """The slow part of `everything`: encode and decode, decide nothing.
+
+    Args:
+        model: as `everything` takes it, like all that follow.
+        image: likewise.
+        settings: likewise; its thresholds are the loosest that can be asked for later.
+        color: likewise.
+        progress: likewise.
+        cancel: likewise.
+
+    Returns:
+        The candidates; their logits take at most `settings.memory_budget_bytes`.
+
+    Raises:
+        ImageError: a picture that cannot be read.
+        PromptError: settings that do not fit the picture.
+        Cancelled: `cancel` said so.
+
+    Example:
+        >>> scan = initialise(model, "photo.jpg")  # doctest: +SKIP
+        >>> strict = replace(scan.settings, pred_iou_thresh=0.95)  # doctest: +SKIP
+        >>> records = scan.filter(strict)  # doctest: +SKIP
+    """
+    settings = settings or EverythingSettings()
+    watch, source = Watch(progress, cancel), Source.of(image, color)
+    kept: list[list[Candidate]] = []
+    for candidates in crops_candidates(model, source, settings, watch):
+        kept.append(candidates)
+        held = sum(candidate.held_bytes for crop in kept for candidate in crop)
+        if held > settings.memory_budget_bytes:
+            tight = replace(settings, memory_budget_bytes=1)
+            kept = [within_budget(crop, tight) for crop in kept]
+    return Scan(kept, settings)
 
 
-def _parts(points: NDArray[np.float64], size: int) -> Iterator[NDArray[np.float64]]:
-    return (points[start : start + size] for start in range(0, len(points), size))
+def _finish(crops: Iterable[list[Candidate]], settings: EverythingSettings) -> list[MaskRecord]:
+    """From candidates to records."""
+    found: list[MaskRecord] = []
+    parts = 0
+    for candidates in crops:
+        found += [candidate.record() for candidate in keep_best(candidates, settings)]
+        parts += 1
+    if settings.tile_px is not None:
+        found = seams.join(found)
+    if parts > 1:
+        found = _prefer_small_crops(found, settings)
+    if settings.min_mask_region_area > 0:
+        found = _clean(found, settings)
+    return _at_most(found, settings.max_masks)
 
 
-def _batch(points: NDArray[np.float64], frame: Frame) -> PromptBatch:
-    """Points (N, 2) of the crop, each a prompt of its own with three candidates."""
-    count = len(points)
-    coords = np.zeros((count, 2, 2), np.float32)
-    coords[:, 0] = frame.points_to_canvas(points)
-    labels = np.tile(np.array([FOREGROUND, PADDING], np.int64), (count, 1))
-    return PromptBatch(coords, labels, None, np.zeros(count, np.intp), multimask=True)
-
-
-def _within_budget(found: list[Candidate], settings: EverythingSettings) -> list[Candidate]:
-    """Decide at once about candidates whose logits take too much memory together."""
-    if sum(candidate.held_bytes for candidate in found) <= settings.memory_budget_bytes:
-        return found
-    stable = [one for one in found if is_stable(one, settings.stability_score_thresh)]
-    for candidate in stable:
-        candidate.settle()
-    return stable
-
-
-def _prefer_small_crops(records: list[MaskRecord], threshold: float) -> list[MaskRecord]:
-    """Suppress between crops; the mask of the smaller crop stays."""
-    scores = [1 / _area(record.crop_box_xyxy) for record in records]
-    kept = keep_in_order([record.box_xyxy for record in records], scores, threshold)
+def _prefer_small_crops(
+    records: list[MaskRecord], settings: EverythingSettings
+) -> list[MaskRecord]:
+    """Suppress between crops; the mask of the smaller crop stays. Tiles are all of one size."""
+    tiled = settings.tile_px is not None
+    scores = [0.0 if tiled else 1 / _area(record.crop_box_xyxy) for record in records]
+    boxes = [record.box_xyxy for record in records]
+    kept = keep_in_order(boxes, scores, settings.crop_nms_thresh)
     return [records[number] for number in kept]
 
 
@@ -164,19 +194,31 @@ def _area(box: tuple[int, int, int, int]) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _clean(records: list[MaskRecord], area: int, threshold: float) -> list[MaskRecord]:
+def _clean(records: list[MaskRecord], settings: EverythingSettings) -> list[MaskRecord]:
     """Remove small holes and islands, then duplicates; untouched masks go before changed ones.
 
     Predicted IoU and stability stay those of the mask before.
     """
-    cleaned = [_clean_mask(record.mask, area) for record in records]
-    scores = [mask is record.mask for mask, record in zip(cleaned, records, strict=True)]
-    kept = keep_in_order([mask.box_xyxy for mask in cleaned], scores, threshold)
-    return [replace(records[number], mask=cleaned[number]) for number in kept]
+    area, drop = settings.min_mask_region_area, settings.drop_all_small
+    pairs = [clean_mask(record.mask, area, drop_all_small=drop) for record in records]
+    boxes, scores = [mask.box_xyxy for mask, _ in pairs], [not touched for _, touched in pairs]
+    threshold = max(settings.box_nms_thresh, settings.crop_nms_thresh)
+    kept = keep_in_order(boxes, scores, threshold)
+    cleaned = [replace(records[number], mask=pairs[number][0]) for number in kept]
+    least = max(settings.min_mask_area, int(drop))
+    return [record for record in cleaned if record.area >= least]
 
 
-def _clean_mask(mask: CompactMask, area: int) -> CompactMask:
-    """The mask without small holes and islands; the same object where nothing changed."""
-    array, holes = remove_small_regions(mask.array, area, "holes")
-    array, islands = remove_small_regions(array, area, "islands")
-    return CompactMask.from_array(array) if holes or islands else mask
+def _at_most(records: list[MaskRecord], count: int | None) -> list[MaskRecord]:
+    """The surest and most stable, in the order they have."""
+    if count is None or len(records) <= count:
+        return records
+    order = _ranked(records)[:count]
+    return [records[number] for number in sorted(order)]
+
+
+def _ranked(records: Sequence[MaskRecord]) -> list[int]:
+    return sorted(
+        range(len(records)),
+        key=lambda one: -(records[one].predicted_iou + records[one].stability_score),
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anymask.inference.everything.candidates import Candidate
+from anymask.inference.everything.settings import EverythingSettings
 from anymask.types.records import BoxXyxy
 
 EDGE_PX = 20
@@ -68,36 +69,56 @@ def _areas(boxes: Boxes) -> Boxes:
     return areas
 
 
-def keep_best(
-    candidates: Iterable[Candidate], stability_threshold: float, overlap_threshold: float
-) -> list[Candidate]:
-    """The candidates of one crop that are stable, not cut by its edge, and not suppressed.
+def keep_best(candidates: Iterable[Candidate], settings: EverythingSettings) -> list[Candidate]:
+    """The candidates of one crop that pass the filters and are not suppressed.
 
     Args:
         candidates: in the order they were found.
-        stability_threshold: keep those at least as stable; 0 or less keeps all.
-        overlap_threshold: suppress boxes that overlap a surer one by more.
+        settings: thresholds for predicted IoU, stability, overlap and area. What a crop cut is
+            dropped, what a tile cut stays, to be joined.
 
     Returns:
         The kept ones, surest first.
     """
     kept: list[Candidate] = []
-    boxes = KeptBoxes(overlap_threshold)
+    boxes = KeptBoxes(settings.box_nms_thresh)
     for candidate in sorted(candidates, key=lambda one: -one.predicted_iou):
+        if not is_confident(candidate, settings.pred_iou_thresh):
+            continue
         inner = candidate.inner_box
         if inner is not None and boxes.surely_suppress(inner, candidate.outer_box):
             continue
-        if not is_stable(candidate, stability_threshold) or is_cut(candidate):
+        if not is_stable(candidate, settings.stability_score_thresh):
             continue
-        if not boxes.suppress(candidate.box):
-            boxes.add(candidate.box)
-            kept.append(candidate)
+        if settings.tile_px is None and is_cut(candidate):
+            continue
+        if boxes.suppress(candidate.box) or not _has_wanted_area(candidate, settings):
+            continue
+        boxes.add(candidate.box)
+        kept.append(candidate)
     return kept
+
+
+def is_confident(candidate: Candidate, threshold: float) -> bool:
+    """Whether a candidate passes the threshold of predicted IoU; 0 or less lets all pass."""
+    # compared in float32, as published
+    return threshold <= 0 or candidate.predicted_iou > float(np.float32(threshold))
 
 
 def is_stable(candidate: Candidate, threshold: float) -> bool:
     """Whether a candidate passes the stability threshold; 0 or less lets all pass."""
-    return threshold <= 0 or candidate.is_stable(threshold)
+    # compared in float32, as published
+    return threshold <= 0 or candidate.is_stable(float(np.float32(threshold)))
+
+
+def _has_wanted_area(candidate: Candidate, settings: EverythingSettings) -> bool:
+    """Whether the mask is neither too small nor the whole picture; measured only if asked."""
+    share = settings.max_mask_share
+    if not settings.min_mask_area and share is None:
+        return True
+    area = candidate.mask().area
+    height, width = candidate.view.size_hw
+    return area >= settings.min_mask_area and (share is None or area < share * height * width)
 
 
 def is_cut(candidate: Candidate) -> bool:

@@ -1,0 +1,114 @@
+"""The options that choose a model, shared by the commands that run one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+from anymask.cli.exits import UsageError
+from anymask.cli.models import find_known
+from anymask.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from anymask.inference.segment import Model
+
+Engine = Literal["auto", "torch", "onnx"]
+MODEL_PANEL: Final = "Model"
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "--model-type",
+        "-m",
+        metavar="NAME|FILE",
+        help="A name (see: anymask models) or the path of a checkpoint.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+CheckpointOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A weight file of yours.", rich_help_panel=MODEL_PANEL),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel=MODEL_PANEL),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        metavar="NAME",
+        help="auto, torch, or onnx (onnxruntime, no PyTorch).",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+ImageSizeOption = Annotated[
+    int,
+    typer.Option(
+        metavar="PIXELS",
+        min=16,
+        help="Side of the network's canvas, a multiple of 16.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+OfflineOption = Annotated[
+    bool,
+    typer.Option("--offline", help="Never use the network.", rich_help_panel=MODEL_PANEL),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """What `load_model` is asked for; see there."""
+
+    name: str | None
+    checkpoint: Path | None
+    device: str
+    engine: Engine
+    image_size: int
+    model_dir: Path | None
+    cache_dir: Path | None
+    offline: bool
+
+
+def check_model(choice: ModelChoice) -> None:
+    """Refuse what no model can be made of, before any picture is looked at.
+
+    Raises:
+        UsageError: a size, name or file that cannot be.
+    """
+    from anymask.inference.load import AUTO, CHECKPOINT_SUFFIXES
+
+    if choice.image_size % 16:
+        raise UsageError(
+            f"--image-size is {choice.image_size}; give a multiple of 16, such as 1024"
+        )
+    if choice.checkpoint is not None and not choice.checkpoint.expanduser().is_file():
+        raise UsageError(f"--checkpoint {str(choice.checkpoint)!r} does not exist; give a file")
+    if choice.name is None or choice.name == AUTO:
+        return
+    path = Path(choice.name).expanduser()
+    if choice.name.endswith(CHECKPOINT_SUFFIXES) and not path.is_file():
+        raise UsageError(f"--model {choice.name!r} does not exist; give a weight file or a name")
+    if not path.is_file():
+        find_known(choice.name)
+
+
+def load(choice: ModelChoice, progress: ProgressBar) -> Model:
+    """Load the model; fetching its weights is shown."""
+    from anymask.inference.load import AUTO, load_model
+
+    return load_model(
+        choice.name or AUTO,
+        checkpoint=choice.checkpoint,
+        device=choice.device,
+        engine=choice.engine,
+        image_size=choice.image_size,
+        model_dir=choice.model_dir,
+        cache_dir=choice.cache_dir,
+        offline=choice.offline,
+        progress=progress,
+    )
