@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt
 PHOTO := examples/photos/coffee.jpg
 
-.PHONY: demo test lint types unit fast clean
+.PHONY: demo test lint types unit fast bench clean
 
 demo: $(VENV)/.base
 	$(BIN)/anymask models fetch vit_t
@@ -30,6 +30,14 @@ unit: $(VENV)/.dev
 # The quick part of the tests, while working.
 fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow"
+
+# Speed beside the peers, which get an environment of their own; takes long, see docs/benchmarks.md.
+bench: build/peers/bin/python
+	$< -m anymask models fetch vit_t
+	$< benchmarks/run.py
+
+build/peers/bin/python:
+	benchmarks/make_peers.sh build/peers
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + "; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'

@@ -10,5 +10,5 @@ pip() { "$folder/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 pip install $(grep -E '^torch(vision)?==' "$root/benchmarks/requirements-peers.txt")
 pip install -r "$root/benchmarks/requirements-peers.txt"
 pip install --editable "$root[torch]"
-"$folder/bin/python" -c 'import anymask, cv2, mobile_sam, segment_anything, torchvision, transformers'
+"$folder/bin/python" -W ignore -c 'import anymask, cv2, mobile_sam, segment_anything, torchvision, transformers'
 echo "$folder/bin/python"

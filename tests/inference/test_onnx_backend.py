@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 import anymask
 from anymask.errors import DeviceError, WeightsError
@@ -16,6 +19,7 @@ from anymask.geometry.regions import mask_iou
 from anymask.inference.backend import confident
 from anymask.inference.batching import group, place
 from anymask.inference.engines import Job, choose_engine
+from anymask.inference.onnx_backend import OnnxBackend
 from anymask.inference.onnx_files import is_whole, seal
 from anymask.inference.segment import Model
 from anymask.io.weights.zoo import find_entry
@@ -143,19 +147,96 @@ def test_everything_works_without_torch(default_weights, tmp_path: Path, coffee)
 
 
 @pytest.mark.weights
-def test_a_damaged_decoder_in_the_cache_is_made_again(default_weights, tmp_path: Path) -> None:
+def test_a_damaged_decoder_in_the_cache_is_made_again(
+    default_weights, onnx_model, coffee, tmp_path: Path
+) -> None:
+    encoded, click = onnx_model.encode(coffee), Prompt(points=[(300, 190)])
     home = tmp_path / "home"
     (home / "weights").mkdir(parents=True)
     source = default_weights.files["encoder.onnx"].parent
     (home / "weights" / "vit_t").symlink_to(source)
     first = anymask.load_model("vit_t", engine="onnx", cache_dir=home, offline=True)
+    mask = first.segment(encoded, click).array
     kept = sorted((home / "converted").glob("*decoder*.onnx"))
     assert len(kept) == 2
     whole = kept[0].read_bytes()
     kept[0].write_bytes(whole[:-100])
     again = anymask.load_model("vit_t", engine="onnx", cache_dir=home, offline=True)
+    assert np.array_equal(again.segment(encoded, click).array, mask)
     assert kept[0].read_bytes() == whole
     assert first.model_id == again.model_id
+
+
+@pytest.mark.weights
+def test_a_cache_that_cannot_be_written_only_costs_time(
+    default_weights, onnx_model, coffee, tmp_path: Path, caplog
+) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_bytes(b"")
+    backend = OnnxBackend.load(default_weights.files, blocker / "vit_t-0")
+    model = Model(backend, model_id=onnx_model.model_id, architecture="vit_t")
+    encoded, click = onnx_model.encode(coffee), Prompt(points=[(300, 190)])
+    masks = [one.segment(encoded, click).array for one in (model, onnx_model)]
+    assert np.array_equal(*masks)
+    assert "could not be kept" in caplog.text
+
+
+@pytest.mark.weights
+def test_a_threshold_between_two_floats_does_as_the_graph_does(onnx_model, coffee) -> None:
+    encoded = onnx_model.encode(coffee)
+    placed = [place(Prompt(points=[(300, 190)]), encoded.frame, image=0, multimask=True)]
+    ((_, batch),) = group(placed)
+    best = onnx_model.backend.decode([encoded], batch).iou.max()
+    just_below = np.float64(best) - 1e-12
+    assert len(onnx_model.backend.decode_confident([encoded], batch, just_below)) == 0
+
+
+@pytest.mark.weights
+def test_the_prepared_side_ends_with_its_image(onnx_model, coffee) -> None:
+    kept = len(onnx_model.backend._sides)
+    encoded = onnx_model.encode(coffee)
+    onnx_model.segment(encoded, Prompt(points=[(300, 190)]))
+    assert len(onnx_model.backend._sides) == kept + 1
+    del encoded
+    gc.collect()
+    assert len(onnx_model.backend._sides) == kept
+
+
+def test_a_failure_inside_onnxruntime_is_a_runtime_error_of_one_line() -> None:
+    class Session:
+        def run_with_ort_values(self, names, values):
+            raise RuntimeException("no memory\nfor node Gemm_1")
+
+    backend = OnnxBackend(_done(Session()), _done((Session(), Session())))
+    with pytest.raises(RuntimeError, match="onnxruntime stopped: no memory for node Gemm_1"):
+        backend.encode(np.zeros((4, 1024, 3), np.uint8))
+
+
+def _done(value: object) -> Future:
+    future: Future = Future()
+    future.set_result(value)
+    return future
+
+
+@pytest.mark.weights
+def test_a_click_from_the_command_line_imports_nothing_heavy(
+    onnx_model, tmp_path: Path, coffee
+) -> None:
+    from PIL import Image
+
+    onnx_model.segment(coffee, Prompt(points=[(300, 190)]))  # the decoder's files are there now
+    Image.fromarray(coffee).save(tmp_path / "photo.png")
+    heavy = ("torch", "scipy", "onnx", "transformers")
+    code = (
+        "import sys, anymask.cli\n"
+        "assert anymask.cli.main(['segment', 'photo.png', '--point', '300,190']) == 0\n"
+        f"loaded = [name for name in {heavy!r} if name in sys.modules]\n"
+        "assert not loaded, loaded\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_sealed_file_shows_every_change() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime import OrtValue
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
 from anymask.inference.backend import Candidates, Decoded, PromptBatch
 from anymask.inference.encoded import EncodedImage
@@ -33,19 +34,17 @@ class OnnxBackend:
     fastest: their share of the image stays in the processor's cache.
 
     Args:
-        encoder: of the published ``encoder.onnx``.
-        image_side: of `onnx_graphs.image_graph`.
-        prompts: of `onnx_graphs.prompt_graph`.
+        encoder: the session of the published ``encoder.onnx``.
+        decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
     """
 
     name = "onnx"
     device = "cpu"
     canvas_px = CANVAS_PX
 
-    def __init__(self, encoder: Any, image_side: Any, prompts: Any) -> None:
+    def __init__(self, encoder: Future[Any], decoder: Future[tuple[Any, Any]]) -> None:
         self._encoder = encoder
-        self._image_side = image_side
-        self._prompts = prompts
+        self._decoder = decoder
         self._sides: WeakKeyDictionary[EncodedImage, Values] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -53,18 +52,18 @@ class OnnxBackend:
     def load(cls, files: Mapping[str, Path], stem: Path) -> OnnxBackend:
         """The engine for the default model.
 
+        The sessions are made beside whatever the caller does next, such as reading the image. What
+        goes wrong with them is raised by the first call that needs them.
+
         Args:
             files: the checked ``encoder.onnx`` and ``sam.onnx``, by name.
             stem: path and start of the names under which the decoder's graphs are kept.
-
-        Raises:
-            WeightsError: ``sam.onnx`` cannot be read as a network.
         """
-        with ThreadPoolExecutor(1) as beside:
-            encoder = beside.submit(open_session, str(files[ENCODER]))
-            graphs = decoder_graphs(files[DECODER], stem)
-            image_side, prompts = (open_session(graphs[name]) for name in GRAPHS)
-            return cls(encoder.result(), image_side, prompts)
+        beside = ThreadPoolExecutor(2, "anymask-load")
+        encoder = beside.submit(open_session, str(files[ENCODER]))
+        decoder = beside.submit(_open_decoder, files[DECODER], stem)
+        beside.shutdown(wait=False)
+        return cls(encoder, decoder)
 
     def encode(self, image: NDArray[np.uint8]) -> FloatArray:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
@@ -74,7 +73,7 @@ class OnnxBackend:
             place = canvas[0, channel, :height, :width]
             np.subtract(image[..., channel], np.float32(mean), out=place)
             place /= np.float32(std)
-        (embedding,) = _run(self._encoder, ["output"], {"input": _value(canvas)})
+        (embedding,) = _run(self._encoder.result(), ["output"], {"input": _value(canvas)})
         array: FloatArray = embedding.numpy()[0]
         return array
 
@@ -91,10 +90,11 @@ class OnnxBackend:
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
+        threshold = np.float32(min_iou)  # as the graph compares
         numbers, logits, iou = [], [], []
         for row in range(len(prompts)):
-            all_logits, all_iou = self._ask(images, prompts, row, min_iou)
-            kept = np.flatnonzero(all_iou > min_iou)
+            all_logits, all_iou = self._ask(images, prompts, row, threshold)
+            kept = np.flatnonzero(all_iou > threshold)
             if len(kept):
                 numbers.append(np.full(len(kept), row, np.intp))
                 logits.append(all_logits[kept])
@@ -106,7 +106,11 @@ class OnnxBackend:
         )
 
     def _ask(
-        self, images: Sequence[EncodedImage], prompts: PromptBatch, row: int, min_iou: float
+        self,
+        images: Sequence[EncodedImage],
+        prompts: PromptBatch,
+        row: int,
+        min_iou: float | np.float32,
     ) -> tuple[FloatArray, FloatArray]:
         """One prompt's logits (M, L, L), or (0, L, L) if none is confident, and its IoU (M,)."""
         image = images[prompts.image_index[row]]
@@ -122,7 +126,8 @@ class OnnxBackend:
             "min_iou": _value(np.array(min_iou, np.float32)),
             **side,
         }
-        iou, logits = _run(self._prompts, ["iou", "logits"], values)
+        _, prompt_session = self._decoder.result()
+        iou, logits = _run(prompt_session, ["iou", "logits"], values)
         return logits.numpy().reshape(-1, LOW_RES, LOW_RES), iou.numpy()[0]
 
     def _side(self, image: EncodedImage) -> Values:
@@ -143,7 +148,8 @@ class OnnxBackend:
             "has_mask": _value(np.array(mask_logits is not None)),
         }
         names = list(IMAGE_SIDE)
-        return dict(zip(names, _run(self._image_side, names, values), strict=True))
+        image_session, _ = self._decoder.result()
+        return dict(zip(names, _run(image_session, names, values), strict=True))
 
 
 def open_session(model: str | bytes) -> Any:
@@ -158,8 +164,18 @@ def open_session(model: str | bytes) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def _open_decoder(source: Path, stem: Path) -> tuple[Any, Any]:
+    """The sessions of the decoder's two graphs."""
+    graphs = decoder_graphs(source, stem)
+    image_side, prompts = (open_session(graphs[name]) for name in GRAPHS)
+    return image_side, prompts
+
+
 def _run(session: Any, names: list[str], values: Values) -> list[OrtValue]:
-    answers: list[OrtValue] = session.run_with_ort_values(names, values)
+    try:
+        answers: list[OrtValue] = session.run_with_ort_values(names, values)
+    except (Fail, RuntimeException) as error:  # plain exceptions; most often memory ran out
+        raise RuntimeError(f"onnxruntime stopped: {' '.join(str(error).split())}") from error
     return answers
 
 
