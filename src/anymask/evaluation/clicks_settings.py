@@ -1,0 +1,58 @@
+"""`ClickSettings`: how clicks are simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from anymask.errors import PromptError
+from anymask.evaluation.baselines import BASELINES
+
+FirstClick = Literal["centre", "random"]
+Choice = Literal["model", "top-iou"]
+
+NOC_CLICKS = 20
+NOC_TARGETS = (0.85, 0.90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickSettings:
+    """How clicks are simulated.
+
+    Attributes:
+        limit: objects a set, see `jobs.sampled`; None takes all.
+        seed: of sampling, random clicks and careless boxes.
+        points: numbers of clicks to tell of.
+        first: where the first click goes.
+        choice: which candidate answers the first click: the model's, or always the one with the
+            highest predicted IoU, which is the published rule.
+        noc: go on to 20 clicks where needed, to count how many 85 and 90 % IoU take.
+        baselines: names of methods to compare with, see `baselines.BASELINES`.
+        bootstrap: repeats for the intervals.
+    """
+
+    limit: int | None = None
+    seed: int = 0
+    points: tuple[int, ...] = (1, 2, 3, 5, 9)
+    first: FirstClick = "centre"
+    choice: Choice = "model"
+    noc: bool = False
+    baselines: tuple[str, ...] = ()
+    bootstrap: int = 1000
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        if self.limit is not None and self.limit < 1:
+            raise PromptError(f"limit is {self.limit}; give at least 1")
+        if not self.points or min(self.points) < 1 or max(self.points) > 100:
+            raise PromptError(f"points is {self.points}; give numbers of clicks from 1 to 100")
+        unknown = sorted(set(self.baselines) - BASELINES.keys())
+        if unknown:
+            raise PromptError(
+                f"baselines names {unknown[0]!r}; there are {', '.join(sorted(BASELINES))}"
+            )
+
+    @property
+    def most_clicks(self) -> int:
+        """How many are simulated at most."""
+        return max(*self.points, NOC_CLICKS if self.noc else 1)

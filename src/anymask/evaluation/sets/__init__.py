@@ -1,0 +1,1 @@
+"""Data sets with true masks, in the forms they usually come in."""
