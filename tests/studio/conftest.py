@@ -18,7 +18,7 @@ from anymask.inference.load import load_model
 from anymask.inference.segment import Model
 from anymask.io.weights.cache import LocatedWeights
 from conftest import REPOSITORY
-from web.studio import Studio
+from studio.tab import Studio
 
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -134,6 +134,14 @@ def open_studio(context: BrowserContext, server: Server) -> Iterator[Callable[[]
 @pytest.fixture
 def studio(open_studio: Callable[[], Studio]) -> Studio:
     return open_studio()
+
+
+@pytest.fixture
+def touch_studio(chromium: Browser, server: Server) -> Iterator[Callable[[], Studio]]:
+    """Opens the page on a device with a touch screen."""
+    context = chromium.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
+    yield lambda: Studio(context.new_page(), server.url)
+    context.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,6 +71,26 @@ class Studio:
             self.button("Open picture").first.click()
         chooser.value.set_files([str(path) for path in paths])
 
+    def give(self, script: str, path: Path, how: str) -> None:
+        """Hand a file to the page by an event."""
+        content = base64.b64encode(path.read_bytes()).decode()
+        self.page.evaluate(script, [content, path.name, how])
+
+    def wait_saved(self) -> None:
+        """Until everything is kept in the browser."""
+        self.page.wait_for_function("window.__anymask.saved()")
+
+    def accept_restore(self) -> None:
+        """Take up the former session where the page asks; it may have done so by itself."""
+        button = self.button("Restore")
+        ready = self.page.wait_for_function(
+            f"""() => {READY} || [...document.querySelectorAll('button')]
+              .some((button) => button.textContent.trim() === 'Restore')"""
+        )
+        ready.dispose()
+        if button.count():
+            button.click()
+
     def open_sample(self, name: str) -> None:
         """Open one of the samples, and wait until it can be prompted."""
         self.button("Samples").first.click()
@@ -130,6 +151,39 @@ class Studio:
             return None
         bits = np.frombuffer(base64.b64decode(found["bits"]), np.uint8)
         return bits.reshape(found["height"], found["width"]) > 0
+
+    def wait_mask_equal(self, mask: np.ndarray) -> None:
+        """Until the shown mask is this one."""
+        self.page.wait_for_function(
+            """([count, first]) => {
+              const mask = window.__anymask.currentMask();
+              return mask && mask.bits.reduce((a, b) => a + b, 0) === count
+                && mask.bits.indexOf(1) === first;
+            }""",
+            arg=[int(mask.sum()), int(np.flatnonzero(mask)[0])],
+        )
+        shown = self.mask()
+        assert shown is not None
+        assert (shown == mask).all()
+
+    def points(self) -> list[tuple[float, float]]:
+        """The points of the pending prompt."""
+        points = self.page.evaluate("window.__anymask.prompt()?.points ?? []")
+        return [(point["x"], point["y"]) for point in points]
+
+    def box(self) -> tuple[float, float, float, float]:
+        """The box of the pending prompt."""
+        x0, y0, x1, y1 = self.page.evaluate("window.__anymask.prompt().box")
+        return x0, y0, x1, y1
+
+    @contextmanager
+    def holding(self, key: str) -> Iterator[None]:
+        """Hold a key down."""
+        self.page.keyboard.down(key)
+        try:
+            yield
+        finally:
+            self.page.keyboard.up(key)
 
     def objects(self) -> list[Locator]:
         """The rows of the list of objects."""
