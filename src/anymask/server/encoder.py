@@ -21,7 +21,7 @@ from anymask.server.embeddings import EmbeddingCache
 from anymask.server.errors import ApiError, error_text
 
 State = Literal["queued", "encoding", "ready", "failed"]
-_FAILURES_KEPT = 64
+_FAILURES_KEPT = 16
 _FIRST_GUESS_SECONDS = 1.0
 
 

@@ -80,6 +80,7 @@ class Studio:
         self.arrivals = Arrivals(self._spool.folder, limits.uploads, limits.picture_disk_bytes)
         self._readers = ThreadPoolExecutor(2, "anymask-read")
         self._workers = Bounded(2, limits.decode_queue)
+        self.is_stopping = False
 
     def __enter__(self) -> Studio:
         """Ready as it was made."""
@@ -97,6 +98,7 @@ class Studio:
 
     def stop(self) -> None:
         """End jobs and begin nothing new, so that everybody who waits gets an answer."""
+        self.is_stopping = True
         self.jobs.close()
         self.encoder.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
