@@ -21,7 +21,6 @@ UNKNOWN = "0" * 32
 def start(served, image_id: str, **settings: Any) -> str:
     answer = served.client.post(f"/api/images/{image_id}/everything", json={**ALL, **settings})
     assert answer.status_code == 202, answer.text
-    assert answer.json()["state"] in {"queued", "running"}
     return answer.json()["id"]
 
 
