@@ -13,6 +13,18 @@ from anymask.inference.segment import Model
 from servers import Gated, Served, client_for, running
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for all tests that change nothing in it that others look at."""
+    backend = Gated()
+    model = Model(backend, model_id="tiny@test", architecture="tiny")
+    with (
+        running(model, tmp_path_factory.mktemp("shared")) as (studio, port),
+        client_for(port) as client,
+    ):
+        yield Served(client, studio, backend, port)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Starts servers; they end with the test."""

@@ -18,8 +18,8 @@ from conftest import REPOSITORY
 from servers import error_of
 
 
-def test_about_tells_what_the_page_needs(served):
-    about = served.client.get("/api/about").json()
+def test_about_tells_what_the_page_needs(shared):
+    about = shared.client.get("/api/about").json()
     assert about["version"] == __version__
     assert about["model"] == {
         "id": "tiny@test",
@@ -34,47 +34,47 @@ def test_about_tells_what_the_page_needs(served):
     assert about["decoder"]["pair_id"] == about["pair_id"] == "pair-1"
 
 
-def test_decoder_files_are_what_about_says_and_never_change(served):
-    files = served.client.get("/api/about").json()["decoder"]["files"]
+def test_decoder_files_are_what_about_says_and_never_change(shared):
+    files = shared.client.get("/api/about").json()["decoder"]["files"]
     assert set(files) == {"image", "prompt", "preview"}
     for file in files.values():
-        response = served.client.get(file["url"])
+        response = shared.client.get(file["url"])
         assert len(response.content) == file["bytes"]
         assert hashlib.sha256(response.content).hexdigest() == file["sha256"]
         assert "immutable" in response.headers["cache-control"]
         known = {"If-None-Match": response.headers["etag"]}
-        again = served.client.get(file["url"], headers=known)
+        again = shared.client.get(file["url"], headers=known)
         assert (again.status_code, again.content) == (304, b"")
 
 
 @pytest.mark.parametrize("address", ["pair-0/image.onnx", "pair-1/encoder.onnx"])
-def test_another_decoder_is_refused_by_name(served, address):
-    status, code, message = error_of(served.client.get(f"/api/decoder/{address}"))
+def test_another_decoder_is_refused_by_name(shared, address):
+    status, code, message = error_of(shared.client.get(f"/api/decoder/{address}"))
     assert (status, code) == (404, "decoder_unknown")
     assert "image, prompt, preview of 'pair-1'" in message
 
 
-def test_samples_are_small_pictures_of_the_size_they_say(served):
-    samples = served.client.get("/api/about").json()["samples"]
+def test_samples_are_small_pictures_of_the_size_they_say(shared):
+    samples = shared.client.get("/api/about").json()["samples"]
     assert [one["name"] for one in samples] == list(SAMPLES)
     assert {path.name for path in FOLDER.iterdir()} == set(SAMPLES)
     for one in samples:
-        response = served.client.get(one["url"])
+        response = shared.client.get(one["url"])
         assert response.headers["content-type"] == "image/jpeg"
         assert len(response.content) < 150_000
         assert Image.open(BytesIO(response.content)).size == (one["width"], one["height"])
         known = {"If-None-Match": response.headers["etag"]}
-        assert served.client.get(one["url"], headers=known).status_code == 304
+        assert shared.client.get(one["url"], headers=known).status_code == 304
 
 
-def test_only_listed_samples_are_served(served):
+def test_only_listed_samples_are_served(shared):
     for name in ("secret.jpg", "..%2fsamples.py", "%2e%2e", "astronaut.jpg%00"):
-        status, code, _ = error_of(served.client.get(f"/api/samples/{name}"))
+        status, code, _ = error_of(shared.client.get(f"/api/samples/{name}"))
         assert (status, code) in {(404, "sample_unknown"), (404, "not_found")}
 
 
-def test_without_a_built_page_the_address_says_how_to_build_it(served):
-    response = served.client.get("/")
+def test_without_a_built_page_the_address_says_how_to_build_it(shared):
+    response = shared.client.get("/")
     assert response.status_code == 200
     assert "make web" in response.text
 
@@ -93,19 +93,19 @@ def test_the_built_page_is_served_and_its_assets_are_kept_by_browsers(serve, tmp
         assert error_of(client.get(outside))[:2] == (404, "not_found")
 
 
-def test_unknown_addresses_answer_in_the_shape_of_errors(served):
-    assert error_of(served.client.get("/api/nothing"))[:2] == (404, "not_found")
-    status, code, message = error_of(served.client.put("/api/about"))
+def test_unknown_addresses_answer_in_the_shape_of_errors(shared):
+    assert error_of(shared.client.get("/api/nothing"))[:2] == (404, "not_found")
+    status, code, message = error_of(shared.client.put("/api/about"))
     assert (status, code) == (405, "method_not_allowed")
     assert "PUT '/api/about'" in message
 
 
-def test_the_committed_description_is_current(served):
+def test_the_committed_description_is_current(shared):
     committed = (REPOSITORY / "contracts" / "openapi.json").read_text()
     assert committed == openapi_text(), (
         "run: python -m anymask.server.openapi > contracts/openapi.json"
     )
-    assert served.client.get("/openapi.json").json() == json.loads(committed)
+    assert shared.client.get("/openapi.json").json() == json.loads(committed)
 
 
 def test_every_address_of_the_description_models_its_answers_and_errors():

@@ -26,22 +26,22 @@ def parse(content: bytes) -> tuple[dict, np.ndarray]:
     return header, numbers.reshape(header["shape"])
 
 
-def test_a_picture_is_named_by_its_pixels(served):
-    answer = served.client.post("/api/images", content=picture(size=(60, 40)))
+def test_a_picture_is_named_by_its_pixels(shared):
+    answer = shared.client.post("/api/images", content=picture(size=(60, 40)))
     assert answer.status_code == 201
     uploaded = answer.json()
     assert uploaded["id"] == image_hash(read_image(picture()))
     assert (uploaded["width"], uploaded["height"]) == (60, 40)
     assert uploaded["state"] in {"queued", "encoding", "ready"}
-    bmp = served.upload(picture(kind="BMP"))
+    bmp = shared.upload(picture(kind="BMP"))
     assert bmp["id"] == uploaded["id"], "the same pixels in another file"
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
-def test_the_kind_of_file_is_told_by_its_content(served, kind):
+def test_the_kind_of_file_is_told_by_its_content(shared, kind):
     for media_type in ("text/html", "application/json", "image/x-nonsense"):
         content = picture(size=(33, 21), kind=kind)
-        answer = served.client.post(
+        answer = shared.client.post(
             "/api/images", content=content, headers={"Content-Type": media_type}
         )
         assert answer.status_code == 201, answer.text
@@ -49,13 +49,13 @@ def test_the_kind_of_file_is_told_by_its_content(served, kind):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_the_embedding_file_holds_what_the_model_makes(served, dtype):
+def test_the_embedding_file_holds_what_the_model_makes(shared, dtype):
     content = picture(seed=5, size=(70, 90))
-    uploaded = served.upload(content)
-    answer = served.embedding(uploaded["id"], dtype=dtype)
+    uploaded = shared.upload(content)
+    answer = shared.embedding(uploaded["id"], dtype=dtype)
     assert int(answer.headers["content-length"]) == len(answer.content)
     header, numbers = parse(answer.content)
-    expected = served.studio.model.encode(content)
+    expected = shared.studio.model.encode(content)
     assert header == {
         "dtype": dtype,
         "shape": [32, 8, 8],
@@ -68,29 +68,29 @@ def test_the_embedding_file_holds_what_the_model_makes(served, dtype):
     assert np.array_equal(numbers, expected.embedding.astype(dtype))
 
 
-def test_the_embedding_is_half_precision_unless_asked_and_known_by_its_tag(served):
-    image_id = served.upload(picture())["id"]
-    answer = served.embedding(image_id)
+def test_the_embedding_is_half_precision_unless_asked_and_known_by_its_tag(shared):
+    image_id = shared.upload(picture())["id"]
+    answer = shared.embedding(image_id)
     assert parse(answer.content)[0]["dtype"] == "float16"
     address = f"/api/images/{image_id}/embedding"
     known = {"If-None-Match": answer.headers["etag"]}
-    assert served.client.get(address, headers=known).status_code == 304
-    other = served.client.get(address, params={"dtype": "float32"}, headers=known)
+    assert shared.client.get(address, headers=known).status_code == 304
+    other = shared.client.get(address, params={"dtype": "float32"}, headers=known)
     assert other.status_code == 200
 
 
-def test_an_upright_picture_is_shown_whatever_the_file(served):
+def test_an_upright_picture_is_shown_whatever_the_file(shared):
     buffer, exif = BytesIO(), Image.Exif()
     exif[0x0112] = 6  # a quarter turn
     Image.open(BytesIO(picture(size=(60, 40)))).save(buffer, "TIFF", exif=exif)
-    uploaded = served.upload(buffer.getvalue())
+    uploaded = shared.upload(buffer.getvalue())
     assert (uploaded["width"], uploaded["height"]) == (40, 60)
-    answer = served.client.get(f"/api/images/{uploaded['id']}/picture")
+    answer = shared.client.get(f"/api/images/{uploaded['id']}/picture")
     assert answer.headers["content-type"] == "image/png"
     shown = np.asarray(Image.open(BytesIO(answer.content)))
     assert np.array_equal(shown, read_image(buffer.getvalue()))
     known = {"If-None-Match": answer.headers["etag"]}
-    again = served.client.get(f"/api/images/{uploaded['id']}/picture", headers=known)
+    again = shared.client.get(f"/api/images/{uploaded['id']}/picture", headers=known)
     assert again.status_code == 304
 
 
@@ -150,19 +150,19 @@ def test_a_deleted_picture_is_forgotten(served):
 
 
 @pytest.mark.parametrize("rest", ["", "/embedding", "/picture"])
-def test_an_unknown_picture_is_not_found(served, rest):
-    status, code, message = error_of(served.client.get(f"/api/images/{UNKNOWN}{rest}"))
+def test_an_unknown_picture_is_not_found(shared, rest):
+    status, code, message = error_of(shared.client.get(f"/api/images/{UNKNOWN}{rest}"))
     assert (status, code) == (404, "image_unknown")
     assert UNKNOWN in message
     assert "upload it" in message
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fetc%2fpasswd", "A" * 64, "0" * 63, "%00", "lock"])
-def test_what_is_no_id_is_refused(served, name):
+def test_what_is_no_id_is_refused(shared, name):
     for rest in ("", "/embedding", "/picture"):
-        status, code, _ = error_of(served.client.get(f"/api/images/{name}{rest}"))
+        status, code, _ = error_of(shared.client.get(f"/api/images/{name}{rest}"))
         assert (status, code) in {(422, "invalid_request"), (404, "not_found")}
-    assert error_of(served.client.delete(f"/api/images/{name}"))[0] in (422, 404, 405)
+    assert error_of(shared.client.delete(f"/api/images/{name}"))[0] in (422, 404, 405)
 
 
 def test_a_server_that_was_restarted_knows_no_picture_until_it_is_sent_again(serve, tmp_path):
@@ -185,16 +185,16 @@ PROMPTS = [
 ]
 
 
-def test_masks_are_those_of_the_model(served):
+def test_masks_are_those_of_the_model(shared):
     content = picture(4)
-    image_id = served.upload(content)["id"]
+    image_id = shared.upload(content)["id"]
     mask = np.zeros((40, 60), bool)
     mask[10:30, 20:50] = True
     prompts = [*PROMPTS, {"mask": dict(rle.encode(mask))}]
-    answer = served.client.post(f"/api/images/{image_id}/masks", json={"prompts": prompts})
+    answer = shared.client.post(f"/api/images/{image_id}/masks", json={"prompts": prompts})
     assert answer.status_code == 200, answer.text
     rows = answer.json()["masks"]
-    expected = served.studio.model.segment(
+    expected = shared.studio.model.segment(
         content, [*(Prompt(**prompt) for prompt in PROMPTS), Prompt(mask=mask)]
     )
     assert [(row["prompt"], row["candidate"]) for row in rows] == [
@@ -211,12 +211,12 @@ def test_masks_are_those_of_the_model(served):
         assert row["bbox"] == [x0, y0, max(x1 - x0 - 1, 0), max(y1 - y0 - 1, 0)]
 
 
-def test_multimask_decides_how_many_candidates_come(served):
-    image_id = served.upload(picture())["id"]
+def test_multimask_decides_how_many_candidates_come(shared):
+    image_id = shared.upload(picture())["id"]
     address = f"/api/images/{image_id}/masks"
     for multimask, count in ((True, 3), (False, 1)):
         body = {"prompts": [{"points": [[3, 3]]}], "multimask": multimask}
-        assert len(served.client.post(address, json=body).json()["masks"]) == count
+        assert len(shared.client.post(address, json=body).json()["masks"]) == count
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,9 @@ def test_multimask_decides_how_many_candidates_come(served):
         ([], "body: Input should be a valid dictionary"),
     ],
 )
-def test_a_wrong_prompt_is_named(served, body, named):
-    image_id = served.upload(picture())["id"]
-    answer = served.client.post(f"/api/images/{image_id}/masks", json=body)
+def test_a_wrong_prompt_is_named(shared, body, named):
+    image_id = shared.upload(picture())["id"]
+    answer = shared.client.post(f"/api/images/{image_id}/masks", json=body)
     status, _, message = error_of(answer)
     assert status == 422
     assert named in message
@@ -252,9 +252,9 @@ def test_a_wrong_prompt_is_named(served, body, named):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"\xff\xfe", b'{"prompts": [{"points": [[NaN, 1]]}]}', b"[" * 5000]
 )
-def test_what_is_no_json_is_refused(served, content):
-    image_id = served.upload(picture())["id"]
-    answer = served.client.post(
+def test_what_is_no_json_is_refused(shared, content):
+    image_id = shared.upload(picture())["id"]
+    answer = shared.client.post(
         f"/api/images/{image_id}/masks",
         content=content,
         headers={"Content-Type": "application/json"},

@@ -46,23 +46,23 @@ def watch(served, job: str) -> list[tuple[str, Any]]:
     "settings",
     [{}, {"crop_n_layers": 1}, {"tile_px": 64, "tile_overlap_px": 8}, {"min_mask_region_area": 9}],
 )
-def test_a_job_finds_what_everything_mode_finds(served, settings):
+def test_a_job_finds_what_everything_mode_finds(shared, settings):
     content = picture(size=(90, 70))
-    job = start(served, served.upload(content)["id"], **settings)
-    seen = watch(served, job)
+    job = start(shared, shared.upload(content)["id"], **settings)
+    seen = watch(shared, job)
     assert seen[-1] == ("done", {})
     progress = [data for name, data in seen if name == "progress"]
     assert progress[-1]["done"] == progress[-1]["total"] > 0
-    expected = everything(served.studio.model, content, replace(preset("exact"), **ALL, **settings))
-    result = served.client.get(f"/api/jobs/{job}/result").json()
+    expected = everything(shared.studio.model, content, replace(preset("exact"), **ALL, **settings))
+    result = shared.client.get(f"/api/jobs/{job}/result").json()
     assert len(expected) > 0
     assert result["records"] == json.loads(json.dumps([sam_record(one) for one in expected]))
 
 
-def test_the_state_of_a_job_can_be_asked(served):
-    image_id = served.upload(picture())["id"]
-    job = start(served, image_id)
-    status = served.wait_for(f"/api/jobs/{job}", {"done"})
+def test_the_state_of_a_job_can_be_asked(shared):
+    image_id = shared.upload(picture())["id"]
+    job = start(shared, image_id)
+    status = shared.wait_for(f"/api/jobs/{job}", {"done"})
     assert status == {
         "id": job, "state": "done", "image": image_id, "done": 36, "total": 36, "error": None
     }  # fmt: skip
@@ -175,12 +175,12 @@ def test_old_results_make_room_for_new_ones(serve):
 @pytest.mark.parametrize(
     ("method", "rest"), [("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/result")]
 )
-def test_an_unknown_job_is_not_found(served, method, rest):
-    answer = served.client.request(method, f"/api/jobs/{UNKNOWN}{rest}")
+def test_an_unknown_job_is_not_found(shared, method, rest):
+    answer = shared.client.request(method, f"/api/jobs/{UNKNOWN}{rest}")
     status, code, message = error_of(answer)
     assert (status, code) == (404, "job_unknown")
     assert UNKNOWN in message
-    assert error_of(served.client.request(method, f"/api/jobs/..%2f{rest}"))[0] in (404, 405, 422)
+    assert error_of(shared.client.request(method, f"/api/jobs/..%2f{rest}"))[0] in (404, 405, 422)
 
 
 @pytest.mark.parametrize(
@@ -196,9 +196,9 @@ def test_an_unknown_job_is_not_found(served, method, rest):
         ({"crop_n_layers": 4}, "no room for crops in layer 4"),
     ],
 )
-def test_wrong_settings_are_named(served, settings, named):
-    image_id = served.upload(picture())["id"]
-    answer = served.client.post(f"/api/images/{image_id}/everything", json=settings)
+def test_wrong_settings_are_named(shared, settings, named):
+    image_id = shared.upload(picture())["id"]
+    answer = shared.client.post(f"/api/images/{image_id}/everything", json=settings)
     status, _, message = error_of(answer)
     assert status == 422
     assert named in message

@@ -71,8 +71,8 @@ def test_a_large_upload_without_the_token_gets_its_answer(locked):
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "", "a b"]
 )
-def test_a_name_that_is_not_this_server_s_is_refused(served, host):
-    answer = served.client.get("/api/about", headers={"Host": host})
+def test_a_name_that_is_not_this_server_s_is_refused(shared, host):
+    answer = shared.client.get("/api/about", headers={"Host": host})
     if host:
         status, code, message = error_of(answer)
         assert (status, code) == (403, "host_refused")
@@ -84,8 +84,8 @@ def test_a_name_that_is_not_this_server_s_is_refused(served, host):
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:9", "127.0.0.1:1", "[::1]:7", "127.1.2.3"]
 )
-def test_names_of_this_machine_are_good(served, host):
-    assert served.client.get("/api/about", headers={"Host": host}).status_code == 200
+def test_names_of_this_machine_are_good(shared, host):
+    assert shared.client.get("/api/about", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_names_of_this_machine_are_good(served, host):
         "http://[",
     ],
 )
-def test_pages_from_elsewhere_are_refused(served, origin):
+def test_pages_from_elsewhere_are_refused(shared, origin):
     for method, address in (("POST", "/api/images"), ("GET", "/api/about"), ("OPTIONS", "/")):
-        answer = served.client.request(
+        answer = shared.client.request(
             method, address, content=picture(), headers={"Origin": origin}
         )
         status, code, message = error_of(answer)
@@ -110,17 +110,17 @@ def test_pages_from_elsewhere_are_refused(served, origin):
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_requests_that_a_browser_calls_foreign_are_refused(served):
+def test_requests_that_a_browser_calls_foreign_are_refused(shared):
     headers = {"Sec-Fetch-Site": "cross-site"}
-    answer = served.client.post("/api/images", content=picture(), headers=headers)
+    answer = shared.client.post("/api/images", content=picture(), headers=headers)
     assert error_of(answer)[:2] == (403, "origin_refused")
-    assert served.client.get("/", headers=headers).status_code == 200, "a link may lead here"
+    assert shared.client.get("/", headers=headers).status_code == 200, "a link may lead here"
 
 
-def test_the_own_page_and_programs_may_ask(served):
-    own = {"Origin": f"http://127.0.0.1:{served.port}"}
-    assert served.client.post("/api/images", content=picture(), headers=own).status_code == 201
-    assert served.client.post("/api/images", content=picture()).status_code == 201
+def test_the_own_page_and_programs_may_ask(shared):
+    own = {"Origin": f"http://127.0.0.1:{shared.port}"}
+    assert shared.client.post("/api/images", content=picture(), headers=own).status_code == 201
+    assert shared.client.post("/api/images", content=picture()).status_code == 201
 
 
 def test_an_allowed_page_may_ask_and_no_other(serve):
@@ -168,14 +168,14 @@ def test_every_answer_carries_the_headers_that_protect_the_page(serve):
 @pytest.mark.parametrize(
     "raw", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00"]
 )
-def test_what_is_no_http_ends_the_connection_alone(served, raw):
-    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+def test_what_is_no_http_ends_the_connection_alone(shared, raw):
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=10) as connection:
         connection.sendall(raw + b"\r\n" * 2)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.makefile("rb").read()
     assert b" 400 " in answer or b" 403 " in answer
     assert b"Traceback" not in answer
-    assert served.client.get("/api/about").status_code == 200
+    assert shared.client.get("/api/about").status_code == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
