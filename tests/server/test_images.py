@@ -11,7 +11,7 @@ from anymask.geometry import rle
 from anymask.inference.encoded import image_hash
 from anymask.io.images import read_image
 from anymask.types.prompt import Prompt
-from servers import error_of, picture
+from servers import error_of, picture, until
 
 UNKNOWN = "0" * 64
 
@@ -147,6 +147,18 @@ def test_a_deleted_picture_is_forgotten(served):
     assert (gone.status_code, gone.content) == (204, b"")
     assert error_of(served.embedding(image_id))[:2] == (404, "image_unknown")
     assert served.studio.embeddings.get(image_id) is None
+
+
+def test_a_picture_deleted_while_it_is_encoded_leaves_no_file(served, tmp_path):
+    served.backend.may_encode.clear()
+    first, second = (served.upload(picture(seed))["id"] for seed in (1, 2))
+    assert served.backend.encoding.wait(10)
+    for image_id in (first, second):
+        assert served.client.delete(f"/api/images/{image_id}").status_code == 204
+    served.backend.may_encode.set()
+    third = served.upload(picture(3))["id"]
+    assert served.embedding(third).status_code == 200
+    until(lambda: [path.stem for path in tmp_path.rglob("*.npz")] == [third])
 
 
 @pytest.mark.parametrize("rest", ["", "/embedding", "/picture"])

@@ -140,6 +140,15 @@ class EncodeQueue:
             names = [name for name, one in self._tickets.items() if _is_waiting(one)]
             return Standing("queued", names.index(image_id) if image_id in names else 0)
 
+    def after(self, image_id: str, action: Callable[[], None]) -> None:
+        """Do something when a picture is not being encoded (any more)."""
+        with self._lock:
+            ticket = self._tickets.get(image_id)
+        if ticket is None:
+            action()
+        else:
+            ticket.add_done_callback(lambda _: action())
+
     def close(self) -> None:
         """Begin nothing new; what is running goes on to its end."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -151,6 +151,20 @@ class Studio:
             raise unknown_image(image_id)
         return picture
 
+    def forget(self, image_id: str) -> None:
+        """Forget a picture and its embedding, also one that is just being made.
+
+        Raises:
+            ApiError: 404, unknown or forgotten already.
+        """
+        if not self.pictures.drop(image_id):
+            raise unknown_image(image_id)
+        self.encoder.after(image_id, lambda: self._drop_embedding(image_id))
+
+    def _drop_embedding(self, image_id: str) -> None:
+        if self.pictures.get(image_id) is None:  # it may have been sent again
+            self.embeddings.drop(image_id)
+
     def standing(self, picture: Picture) -> Standing:
         """Where a picture stands; one whose embedding was dropped is queued anew."""
         standing = self.encoder.standing(picture.id)
