@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -272,3 +273,17 @@ def test_what_is_no_json_is_refused(shared, content):
         headers={"Content-Type": "application/json"},
     )
     assert error_of(answer)[0] in (400, 422)
+
+
+def test_who_waits_for_an_embedding_is_told_that_the_server_stops(serve):
+    served = serve()
+    served.backend.may_encode.clear()
+    ids = [served.upload(picture(seed))["id"] for seed in range(2)]
+    assert served.backend.encoding.wait(10)
+    with ThreadPoolExecutor(2) as clients:
+        asked = [clients.submit(served.embedding, one) for one in ids]
+        until(lambda: len(served.studio._leaving) == 2)
+        served.studio.stop()
+        for answer in asked:
+            assert error_of(answer.result())[:2] == (503, "stopping")
+    assert error_of(served.client.get("/api/about"))[:2] == (503, "stopping")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -156,4 +157,16 @@ def test_a_signal_ends_the_server_in_the_middle_of_a_job(tmp_path, by):
             assert list(response.iter_lines())[-3:] == ["event: cancelled", "data: {}", ""]
     assert code != 0
     assert "KeyboardInterrupt" in said.splitlines()[-1] if by == signal.SIGINT else not said
+    assert not Path(server.folder).exists()
+
+
+@pytest.mark.slow
+def test_a_signal_in_the_middle_of_an_upload_says_nothing_but_that(tmp_path):
+    server = Process(tmp_path)
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        head = f"POST /api/images HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        connection.sendall(f"{head}Content-Length: 5000000\r\n\r\n".encode() + b"x" * 2_000_000)
+        until(lambda: [path for path in Path(server.folder).iterdir() if path.name != "lock"])
+        _, said = server.end(signal.SIGTERM)
+    assert said == ""
     assert not Path(server.folder).exists()

@@ -63,15 +63,27 @@ def _stopping() -> ApiError:
 StudioOf = Annotated[Studio, Depends(_studio)]
 
 
-async def outcome(future: Future[T]) -> T:
+async def outcome(studio: Studio, future: Future[T]) -> T:
     """Wait for work done by threads; who leaves does not stop it for the others.
 
     Raises:
-        ApiError: 503, the server stopped before it was done.
+        ApiError: 503, the server stops before it is done.
     """
-    try:
-        return await asyncio.shield(asyncio.wrap_future(future))
-    except asyncio.CancelledError:
-        if future.cancelled():
-            raise _stopping() from None
-        raise
+    loop = asyncio.get_running_loop()
+    answer, leave = asyncio.wrap_future(future), loop.create_future()
+    answer.add_done_callback(_look_at)
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(leave.cancel)
+
+    with studio.when_stopping(stop):
+        await asyncio.wait([answer, leave], return_when=asyncio.FIRST_COMPLETED)
+    if answer.cancelled() or not answer.done():
+        raise _stopping()
+    return answer.result()
+
+
+def _look_at(answer: asyncio.Future[Any]) -> None:
+    """What failed after everybody left is nobody's surprise."""
+    if not answer.cancelled():
+        answer.exception()

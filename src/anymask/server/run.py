@@ -138,6 +138,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End: first what requests wait for, then the connections."""
         self._studio.stop()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, ImpatientProtocol):
+                connection.leave_upload()
         await super().shutdown(sockets)
 
 
@@ -167,6 +170,11 @@ class ImpatientProtocol(H11Protocol):
         """The client went away."""
         super().connection_lost(exc)
         self._unwatch()
+
+    def leave_upload(self) -> None:
+        """Close the connection if a request's body is still coming."""
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body:
+            self.transport.close()
 
     def _watch(self) -> None:
         """Have the timer run exactly while a header is awaited."""

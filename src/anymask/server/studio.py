@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -81,6 +82,8 @@ class Studio:
         self._readers = ThreadPoolExecutor(2, "anymask-read")
         self._workers = Bounded(2, limits.decode_queue)
         self.is_stopping = False
+        self._lock = threading.Lock()
+        self._leaving: dict[object, Callable[[], None]] = {}
 
     def __enter__(self) -> Studio:
         """Ready as it was made."""
@@ -98,11 +101,27 @@ class Studio:
 
     def stop(self) -> None:
         """End jobs and begin nothing new, so that everybody who waits gets an answer."""
-        self.is_stopping = True
+        with self._lock:
+            self.is_stopping = True
+            leaving = list(self._leaving.values())
         self.jobs.close()
         self.encoder.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._workers.close()
+        for action in leaving:
+            action()
+
+    @contextmanager
+    def when_stopping(self, action: Callable[[], None]) -> Iterator[None]:
+        """Have something done if the studio is stopped inside the block."""
+        key = object()
+        with self._lock:
+            self._leaving[key] = action
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._leaving[key]
 
     def work(self, task: Callable[[], T]) -> Future[T]:
         """Run something short for a request, beside others.

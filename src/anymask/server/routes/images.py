@@ -45,8 +45,8 @@ async def upload(request: Request, studio: StudioOf) -> schemas.Uploaded:
     studio.encoder.check_room()
     with studio.arrivals.enter() as arrival:
         source = await arrival.receive(request.stream())
-        received = await outcome(studio.read(source))
-        standing = await outcome(studio.work(lambda: studio.accept(received)))
+        received = await outcome(studio, studio.read(source))
+        standing = await outcome(studio, studio.work(lambda: studio.accept(received)))
     picture = received.picture
     return schemas.Uploaded(
         id=picture.id, width=picture.width, height=picture.height, state=standing.state
@@ -94,7 +94,7 @@ async def embedding(
     if same is not None:
         return same
     encoded = await _encoded(studio, picture)
-    content = await outcome(studio.work(lambda: embedding_file(encoded, pair_id, dtype)))
+    content = await outcome(studio, studio.work(lambda: embedding_file(encoded, pair_id, dtype)))
     return Response(
         content,
         media_type="application/octet-stream",
@@ -114,7 +114,7 @@ async def picture_file(image_id: ImageId, request: Request, studio: StudioOf) ->
     same = unchanged(request, etag, REVALIDATE)
     if same is not None:
         return same
-    content = await outcome(studio.work(lambda: _png(studio, picture)))
+    content = await outcome(studio, studio.work(lambda: _png(studio, picture)))
     return Response(
         content, media_type="image/png", headers={"ETag": etag, "Cache-Control": REVALIDATE}
     )
@@ -135,15 +135,15 @@ async def masks(image_id: ImageId, body: schemas.MasksRequest, studio: StudioOf)
             f"prompts has {len(body.prompts)} entries; at most {studio.limits.prompts} are taken",
         )
     encoded = await _encoded(studio, picture)
-    content = await outcome(studio.work(lambda: _answer(studio, picture, encoded, body)))
+    content = await outcome(studio, studio.work(lambda: _answer(studio, picture, encoded, body)))
     return Response(content, media_type="application/json")
 
 
 async def _encoded(studio: Studio, picture: Picture) -> EncodedImage:
     """The embedding, waited for."""
-    pending = await outcome(studio.work(lambda: studio.encoded(picture)))
+    pending = await outcome(studio, studio.work(lambda: studio.encoded(picture)))
     try:
-        return await outcome(pending)
+        return await outcome(studio, pending)
     except ApiError:
         raise
     except WORK_ERRORS as error:
