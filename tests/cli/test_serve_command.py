@@ -176,4 +176,5 @@ def test_the_real_command_serves_and_ends_by_ctrl_c(default_weights, coffee, tmp
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     watchdog.cancel()
-    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert (process.returncode, out) == (130, "")
+    assert err in ("", "interrupted\n"), "no traceback"

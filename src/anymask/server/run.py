@@ -9,12 +9,15 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anymask.errors import AnymaskError
 from anymask.server.app import create_app
+from anymask.server.errors import error_response
+from anymask.server.headers import SECURITY_HEADERS
 from anymask.server.security import Access
 from anymask.server.studio import Studio
 
@@ -170,6 +173,19 @@ class ImpatientProtocol(H11Protocol):
         """The client went away."""
         super().connection_lost(exc)
         self._unwatch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP in the shape that all errors have."""
+        text = f"the request is not understood ({msg.rstrip('.')})"
+        response = error_response(400, "bad_request", text, SECURITY_HEADERS)
+        headers = [*response.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(response.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def leave_upload(self) -> None:
         """Close the connection if a request's body is still coming."""
