@@ -126,7 +126,7 @@ class Interactor:
     Args:
         model: what segments.
         crop: send the part of the mask inside its bounds instead of all of it; smaller by far for
-            large frames, and understood by CVAT from version 2.5 on.
+            large frames; understood by every CVAT that has interactors of version 2.
     """
 
     def __init__(self, model: Model, *, crop: bool = False) -> None:

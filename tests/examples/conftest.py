@@ -18,6 +18,9 @@ from models import tiny_model
 
 EXAMPLES = REPOSITORY / "examples"
 
+# the back end is a package of its own, run from its folder
+sys.path.insert(0, str(EXAMPLES / "label_studio"))
+
 
 def load_script(path: str, name: str) -> ModuleType:
     """A file below examples/ under a name of its own."""
