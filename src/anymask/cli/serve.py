@@ -113,9 +113,8 @@ def serve(
         ),
     ] = 1,
     open_: Annotated[
-        bool | None,
-        typer.Option("--open/--no-open", help="Show the page in the browser."),
-    ] = None,
+        bool, typer.Option("--open/--no-open", help="Show the page in the browser.")
+    ] = False,
     model: ModelOption = None,
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
@@ -140,7 +139,7 @@ def serve(
         model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
     )
     check_model(choice)
-    order = _Order(port, resolve_cache_dir(cache_dir), bool(open_))
+    order = _Order(port, resolve_cache_dir(cache_dir), open_)
     _run(order, choice, access, limits)
 
 

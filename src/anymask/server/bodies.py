@@ -32,9 +32,10 @@ class BodyGuard:
             return
         upload = scope["method"] == "POST" and scope["path"] == UPLOAD_PATH
         most = self._limits.upload_bytes if upload else self._limits.json_bytes
-        body = _Body(receive, send, self._limits, most)
+        headers = Headers(scope=scope)
+        body = _Body(receive, send, headers, self._limits, most)
         try:
-            body.check_announced(Headers(scope=scope).get("content-length"))
+            body.check_announced()
         except ApiError as error:
             refusal = error_response(error.status_code, error.code, str(error.detail))
             await refusal(scope, receive, body.send)
@@ -45,14 +46,20 @@ class BodyGuard:
 class _Body:
     """One request's body on its way to the app."""
 
-    def __init__(self, receive: Receive, send: Send, limits: Limits, most: int) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, headers: Headers, limits: Limits, most: int
+    ) -> None:
         self._receive, self._send = receive, send
-        self._limits, self._most = limits, most
+        self._headers, self._limits, self._most = headers, limits, most
         self._count, self._started = 0, time.monotonic()
-        self._complete = False
+        announced = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        self._complete = not announced
+        # such a client sends nothing before it is told to, so that there is nothing to throw away
+        self._held_back = headers.get("expect", "").lower() == "100-continue"
 
-    def check_announced(self, length: str | None) -> None:
+    def check_announced(self) -> None:
         """Refuse before a byte is read what says itself that it is too large."""
+        length = self._headers.get("content-length")
         if length is not None and length.isdigit() and int(length) > self._most:
             raise self._too_large(int(length))
 
@@ -60,6 +67,7 @@ class _Body:
         """The next part, within the limits."""
         if self._complete:
             return await self._receive()
+        self._held_back = False
         message = await self._next(self._limits.idle_seconds)
         if self._count > self._most:
             raise self._too_large(self._count)
@@ -71,7 +79,8 @@ class _Body:
 
     async def send(self, message: Message) -> None:
         """The response; the rest of the body goes away first."""
-        if message["type"] == "http.response.start" and not self._complete:
+        starts = message["type"] == "http.response.start"
+        if starts and not self._complete and not self._held_back:
             await self._drain()
         await self._send(message)
 
@@ -104,6 +113,7 @@ class _Body:
         )
 
     def _too_slow(self) -> ApiError:
+        self._complete = True  # nobody waits for the rest
         return ApiError(
             408,
             "too_slow",

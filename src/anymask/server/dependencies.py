@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Request
 
+from anymask.server.errors import ApiError
 from anymask.server.schemas import Error
 from anymask.server.studio import Studio
 
@@ -30,14 +31,15 @@ _REASONS = {
     422: "A value that is wrong.",
     429: "Too much to do; Retry-After says when to ask again.",
     500: "Something failed inside the server.",
+    503: "The server is stopping.",
 }
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says about failures; 403 and 500 can always happen, 401 nearly so."""
+    """What OpenAPI says about failures; some can always happen."""
     return {
         status: {"model": Error, "description": _REASONS[status]}
-        for status in sorted({*statuses, 401, 403, 500})
+        for status in sorted({*statuses, 401, 403, 500, 503})
     }
 
 
@@ -49,12 +51,27 @@ def binary(*media_types: str) -> dict[int | str, dict[str, Any]]:
 
 def _studio(request: Request) -> Studio:
     studio: Studio = request.app.state.studio
+    if studio.is_stopping:
+        raise _stopping()
     return studio
+
+
+def _stopping() -> ApiError:
+    return ApiError(503, "stopping", "the server is stopping; ask again when it is back")
 
 
 StudioOf = Annotated[Studio, Depends(_studio)]
 
 
 async def outcome(future: Future[T]) -> T:
-    """Wait for work done by threads; who leaves does not stop it for the others."""
-    return await asyncio.shield(asyncio.wrap_future(future))
+    """Wait for work done by threads; who leaves does not stop it for the others.
+
+    Raises:
+        ApiError: 503, the server stopped before it was done.
+    """
+    try:
+        return await asyncio.shield(asyncio.wrap_future(future))
+    except asyncio.CancelledError:
+        if future.cancelled():
+            raise _stopping() from None
+        raise

@@ -21,7 +21,7 @@ from anymask.server.embeddings import EmbeddingCache
 from anymask.server.errors import ApiError, error_text
 
 State = Literal["queued", "encoding", "ready", "failed"]
-_FAILURES_KEPT = 64
+_FAILURES_KEPT = 16
 _FIRST_GUESS_SECONDS = 1.0
 
 
@@ -139,6 +139,15 @@ class EncodeQueue:
                 return Standing("encoding", 0)
             names = [name for name, one in self._tickets.items() if _is_waiting(one)]
             return Standing("queued", names.index(image_id) if image_id in names else 0)
+
+    def after(self, image_id: str, action: Callable[[], None]) -> None:
+        """Do something when a picture is not being encoded (any more)."""
+        with self._lock:
+            ticket = self._tickets.get(image_id)
+        if ticket is None:
+            action()
+        else:
+            ticket.add_done_callback(lambda _: action())
 
     def close(self) -> None:
         """Begin nothing new; what is running goes on to its end."""

@@ -43,7 +43,7 @@ class PictureStore:
     """
 
     def __init__(self, folder: Path, memory_bytes: int, disk_bytes: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._limits = memory_bytes, disk_bytes
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class PictureStore:
                 self._drop_file(picture)
                 picture = known
             elif isinstance(picture.source, Path):
-                target = self._folder / picture.id
+                target = self.folder / picture.id
                 picture = replace(picture, source=picture.source.replace(target))
             self._kept[picture.id] = picture
             self._kept.move_to_end(picture.id)
@@ -117,7 +117,7 @@ class PictureStore:
     def _to_disk(self, picture: Picture) -> Picture:
         if isinstance(picture.source, Path):
             return picture
-        path = write_bytes_atomic(self._folder / picture.id, picture.source)
+        path = write_bytes_atomic(self.folder / picture.id, picture.source)
         return replace(picture, source=path)
 
     @staticmethod

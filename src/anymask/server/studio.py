@@ -80,6 +80,7 @@ class Studio:
         self.arrivals = Arrivals(self._spool.folder, limits.uploads, limits.picture_disk_bytes)
         self._readers = ThreadPoolExecutor(2, "anymask-read")
         self._workers = Bounded(2, limits.decode_queue)
+        self.is_stopping = False
 
     def __enter__(self) -> Studio:
         """Ready as it was made."""
@@ -97,6 +98,7 @@ class Studio:
 
     def stop(self) -> None:
         """End jobs and begin nothing new, so that everybody who waits gets an answer."""
+        self.is_stopping = True
         self.jobs.close()
         self.encoder.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
@@ -148,6 +150,20 @@ class Studio:
         if picture is None:
             raise unknown_image(image_id)
         return picture
+
+    def forget(self, image_id: str) -> None:
+        """Forget a picture and its embedding, also one that is just being made.
+
+        Raises:
+            ApiError: 404, unknown or forgotten already.
+        """
+        if not self.pictures.drop(image_id):
+            raise unknown_image(image_id)
+        self.encoder.after(image_id, lambda: self._drop_embedding(image_id))
+
+    def _drop_embedding(self, image_id: str) -> None:
+        if self.pictures.get(image_id) is None:  # it may have been sent again
+            self.embeddings.drop(image_id)
 
     def standing(self, picture: Picture) -> Standing:
         """Where a picture stands; one whose embedding was dropped is queued anew."""

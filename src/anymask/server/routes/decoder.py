@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/decoder", tags=["decoder"])
 @router.get(
     "/{pair_id}/{name}.onnx",
     response_class=Response,
-    responses=binary("application/octet-stream") | errors(404),
+    responses=binary("application/octet-stream") | errors(404, 422),
 )
 async def decoder_file(pair_id: str, name: str, request: Request, studio: StudioOf) -> Response:
     """One ONNX graph; it never changes under its address."""

@@ -72,9 +72,7 @@ async def image(image_id: ImageId, studio: StudioOf) -> schemas.Image:
 @router.delete("/{image_id}", status_code=204, responses=errors(404, 422))
 async def forget_image(image_id: ImageId, studio: StudioOf) -> None:
     """Forget a picture and its embedding."""
-    studio.picture(image_id)
-    studio.pictures.drop(image_id)
-    studio.embeddings.drop(image_id)
+    studio.forget(image_id)
 
 
 @router.get(

@@ -14,7 +14,7 @@ from anymask.server.samples import SAMPLES, sample_bytes
 router = APIRouter(prefix="/api/samples", tags=["samples"])
 
 
-@router.get("/{name}", response_class=Response, responses=binary("image/jpeg") | errors(404))
+@router.get("/{name}", response_class=Response, responses=binary("image/jpeg") | errors(404, 422))
 def sample(name: str, request: Request) -> Response:
     """One of the photos that `about` lists."""
     if name not in SAMPLES:
