@@ -321,7 +321,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, mask in _answers(client, image["id"], options):
             path = options.out / f"{options.picture.stem}_{name}.png"
             path.write_bytes(Mask.from_rle(mask["segmentation"]).png())
-            print(f"{path}: {mask['area']} pixels, predicted IoU {mask['predicted_iou']:.3f}")
+            print(f"{path}: {mask['area']} pixels, predicted IoU {mask['predicted_iou']}")
     except (ServerError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

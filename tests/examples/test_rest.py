@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,50 +24,18 @@ from PIL import Image
 
 from anymask.geometry import rle
 from anymask.inference.segment import Model
-from anymask.server import run
-from anymask.server.app import create_app
-from anymask.server.limits import Limits
-from anymask.server.studio import Studio
 from anymask.types.prompt import Prompt
 from examples.conftest import EXAMPLES, as_png, load_script
+from servers import DEADLINE_SECONDS, running
 
-DEADLINE_SECONDS = 30
 CLIENT = load_script("rest/client.py", "anymask_rest_client")
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=30))
 
 
-@dataclass(frozen=True)
-class Graphs:
-    """In place of the page's decoder, which this client does not ask for."""
-
-    pair_id: str = "pair-1"
-    files: dict[str, bytes] = field(default_factory=dict)
-
-
-@contextmanager
-def served(model: Model, folder: Path) -> Iterator[str]:
-    """The Studio's server in a thread; its address."""
-    studio = Studio(model, Graphs(), folder, Limits())
-    app = create_app(studio, static=folder / "no page")
-    ready, listener = threading.Event(), run.listen("127.0.0.1", 0)
-    server = run.Server(run.make_config(app, studio.limits.header_seconds), studio, ready.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    port = listener.getsockname()[1]
-    thread.start()
-    try:
-        assert ready.wait(DEADLINE_SECONDS)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE_SECONDS)
-        listener.close()
-        assert not thread.is_alive()
-
-
 @pytest.fixture(scope="module")
 def url(tiny: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tiny, tmp_path_factory.mktemp("studio")) as address:
-        yield address
+    with running(tiny, tmp_path_factory.mktemp("studio")) as (_, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -345,8 +312,8 @@ def test_the_default_model_answers_as_in_python(default_weights, coffee, tmp_pat
     from anymask import load_model
 
     model = load_model("vit_t", offline=True)
-    with served(model, tmp_path) as address:
-        client = CLIENT.Client(address)
+    with running(model, tmp_path) as (_, port):
+        client = CLIENT.Client(f"http://127.0.0.1:{port}")
         image = client.upload(as_png(coffee))
         answer = client.masks(image["id"], [{"points": [[300, 190]]}])[0]
     expected = model.segment(coffee, Prompt(points=[(300, 190)])).array[0]
