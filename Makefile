@@ -1,5 +1,5 @@
 # Thin calls of the real commands. `make demo` and `make test` start from nothing but Python 3.11,
-# make and npm (the default model's files come from an npm package, and npm builds the page).
+# make and npm (the default model's files come from an npm package).
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,25 +7,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt
 PHOTO := examples/photos/coffee.jpg
 
-PAGE := src/anymask/server/static/index.html
-PAGE_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null) contracts/openapi.json contracts/decoder.json
 
-.PHONY: demo test lint types page unit web fast bench clean
+.PHONY: demo test lint types unit fast bench clean
 
 demo: $(VENV)/.base
 	$(BIN)/anymask models fetch vit_t
 	$(BIN)/anymask segment $(PHOTO) --point 300,190 --out anymask-out
 
-test: lint types page unit
-
-# The Studio's page, built into the package; `anymask serve` shows it.
-web: $(PAGE)
-
-$(PAGE): $(PAGE_SOURCES)
-	cd web && npm ci --no-fund --no-audit --loglevel=error && npm run build
-
-page: $(PAGE)
-	cd web && npm run check
+test: lint types unit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -35,8 +24,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev $(PAGE)
-	scripts/ensure_chromium.sh
+unit: $(VENV)/.dev
 	$(BIN)/anymask models fetch vit_t
 	$(BIN)/python -m pytest
 
@@ -68,4 +56,3 @@ $(VENV)/.dev: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
 
 clean:
 	rm -rf $(VENV) anymask-out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	rm -rf web/node_modules src/anymask/server/static

@@ -49,13 +49,13 @@ _OPSET, _IR_VERSION = 20, 9
 _NORM_EPS, _NORM_2D_EPS = 1e-5, 1e-6
 
 
-class _Graph:
+class Graph:
     """Nodes in the order they were asked for; arrays among their inputs become constants.
 
     A branch of an ``If`` is a graph that keeps its constants in the graph around it.
     """
 
-    def __init__(self, around: _Graph | None = None) -> None:
+    def __init__(self, around: Graph | None = None) -> None:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = around.constants if around else []
         self._numbers: Iterator[int] = around._numbers if around else count()
@@ -100,15 +100,27 @@ class _Graph:
         return self.op("LayerNormalization", x, weight, bias, axis=-1, epsilon=eps)
 
 
-class _Part:
+class Part:
     """The tensors of one module."""
 
     def __init__(self, tensors: Tensors, path: str) -> None:
         self._tensors = tensors
         self._path = path
 
-    def __truediv__(self, child: str) -> _Part:
-        return _Part(self._tensors, f"{self._path}.{child}")
+    def __truediv__(self, child: str) -> Part:
+        return Part(self._tensors, f"{self._path}.{child}")
+
+    def has(self, name: str) -> bool:
+        """Whether there is a tensor of this name."""
+        return f"{self._path}.{name}" in self._tensors
+
+    def children(self, name: str) -> list[Part]:
+        """The modules of a list, in order."""
+        start = f"{self._path}.{name}."
+        numbers = {
+            int(key[len(start) :].partition(".")[0]) for key in self._tensors if key.startswith(start)
+        }
+        return [self / f"{name}.{number}" for number in sorted(numbers)]
 
     def tensor(self, name: str) -> FloatArray:
         """One tensor as float32."""
@@ -132,11 +144,11 @@ def image_graph(tensors: Tensors) -> bytes:
     Returns:
         The model file's content.
     """
-    g = _Graph()
+    g = Graph()
     rows = g.op("Transpose", g.op("Reshape", "embedding", _ints(CHANNELS, -1)), perm=[1, 0])
-    image = g.op("Add", rows, _dense(g, _Part(tensors, "prompt_encoder")))
+    image = g.op("Add", rows, _dense(g, Part(tensors, "prompt_encoder")))
     placed = g.op("Add", image, position_rows(tensors))
-    attention = _Part(tensors, "mask_decoder.transformer.layers.0.cross_attn_token_to_image")
+    attention = Part(tensors, "mask_decoder.transformer.layers.0.cross_attn_token_to_image")
     heads = _ints(POSITIONS, HEADS, INNER)
     keys = g.op("Reshape", g.linear(placed, *(attention / "k_proj").pair), heads)
     values = g.op("Reshape", g.linear(image, *(attention / "v_proj").pair), heads)
@@ -152,11 +164,11 @@ def image_graph(tensors: Tensors) -> bytes:
     return _model(g, "image", inputs, [_floats(name, *IMAGE_SIDE[name]) for name in IMAGE_SIDE])
 
 
-def _dense(g: _Graph, encoder: _Part) -> str:
+def _dense(g: Graph, encoder: Part) -> str:
     """The embedding of the mask (4096, 256), or that of no mask (1, 256)."""
-    without = _Graph(g)
+    without = Graph(g)
     without.name(without.constant((encoder / "no_mask_embed").tensor("weight")), "no_mask")
-    given = _Graph(g)
+    given = Graph(g)
     x, down = "mask_logits", encoder / "mask_downscaling"
     for conv, norm in (("0", "1"), ("3", "4")):
         x = given.op("Conv", x, *(down / conv).pair, strides=[2, 2])
@@ -184,7 +196,7 @@ def position_rows(tensors: Tensors) -> FloatArray:
 
 
 def _frequencies(tensors: Tensors) -> FloatArray:
-    pe_layer = _Part(tensors, "prompt_encoder.pe_layer")
+    pe_layer = Part(tensors, "prompt_encoder.pe_layer")
     return pe_layer.tensor("positional_encoding_gaussian_matrix")
 
 
@@ -202,16 +214,16 @@ def prompt_graph(tensors: Tensors) -> bytes:
     Returns:
         The model file's content.
     """
-    return _PromptGraph(tensors).build()
+    return PromptGraph(tensors).build()
 
 
-class _PromptGraph:
+class PromptGraph:
     """Tokens are rows (N (5 + T), 256), the image is (N, 4096, 256)."""
 
     def __init__(self, tensors: Tensors) -> None:
-        self.g = _Graph()
+        self.g = Graph()
         self.tensors = tensors
-        self.decoder = _Part(tensors, "mask_decoder")
+        self.decoder = Part(tensors, "mask_decoder")
         self.transformer = self.decoder / "transformer"
         self.count = self.g.op("Shape", "labels", start=0, end=1)
         self.positions = self.g.constant(position_rows(tensors))
@@ -245,7 +257,7 @@ class _PromptGraph:
 
     def _embed(self) -> str:
         """The decoder's own tokens and the embedded points."""
-        g, encoder = self.g, _Part(self.tensors, "prompt_encoder")
+        g, encoder = self.g, Part(self.tensors, "prompt_encoder")
         place = g.op("Mul", g.op("Add", "coords", _scalar(0.5)), _scalar(2 / CANVAS_PX))
         angles = g.op("MatMul", g.op("Sub", place, _scalar(1)), _frequencies(self.tensors))
         angles = g.op("Mul", angles, _scalar(2 * math.pi))
@@ -291,7 +303,7 @@ class _PromptGraph:
     def _placed(self, tokens: str) -> str:
         return self.g.op("Add", tokens, self.token_pe)
 
-    def _attend(self, attention: _Part, placed: str, tokens: str) -> str:
+    def _attend(self, attention: Part, placed: str, tokens: str) -> str:
         """Attention among the tokens."""
         g, inner = self.g, CHANNELS // HEADS
         shape = self._shape(-1, HEADS, inner)
@@ -308,7 +320,7 @@ class _PromptGraph:
         read = g.op("MatMul", g.op("Softmax", logits, axis=-1), value)
         return g.linear(self._merge(read, CHANNELS), *(attention / "out_proj").pair)
 
-    def _heads(self, tokens: str, projection: _Part, scale: float = 1.0) -> str:
+    def _heads(self, tokens: str, projection: Part, scale: float = 1.0) -> str:
         """Projected tokens by head, (N, heads, T, c)."""
         g = self.g
         rows = g.op("Reshape", g.linear(tokens, *_scaled(projection, scale)), self.by_head)
@@ -324,7 +336,7 @@ class _PromptGraph:
         rows = self.g.op("MatMul", by_head, weight.reshape(HEADS, INNER, CHANNELS))
         return self.g.op("Reshape", rows, self.by_row)
 
-    def _read(self, attention: _Part, tokens: str, image: str, placed: str) -> str:
+    def _read(self, attention: Part, tokens: str, image: str, placed: str) -> str:
         """Token-to-image attention without projecting the image; (N T, 256)."""
         g = self.g
         query = self._heads(self._placed(tokens), attention / "q_proj", _scale(INNER))
@@ -340,7 +352,7 @@ class _PromptGraph:
         # The weights of an attention sum to one, so that the bias of the values comes back whole.
         return g.linear(merged, out, out_bias + out @ value_bias)
 
-    def _image_reads(self, block: _Part, tokens: str, image: str, placed: str) -> str:
+    def _image_reads(self, block: Part, tokens: str, image: str, placed: str) -> str:
         """Image-to-token attention with its residual and norm; (N, 4096, 256)."""
         g, attention = self.g, block / "cross_attn_image_to_token"
         key = self._heads(self._placed(tokens), attention / "k_proj", _scale(INNER))
@@ -359,7 +371,7 @@ class _PromptGraph:
         changed = g.op("Add", g.op("MatMul", weights, values), image)
         return g.norm(changed, *(block / "norm4").pair)
 
-    def _after(self, block: _Part, tokens: str, read: str) -> str:
+    def _after(self, block: Part, tokens: str, read: str) -> str:
         """What follows the token-to-image attention on the tokens' side."""
         g = self.g
         tokens = g.norm(g.op("Add", tokens, read), *(block / "norm2").pair)
@@ -370,11 +382,11 @@ class _PromptGraph:
     def _masks(self, by_prompt: str, image: str) -> str:
         """The masks, unless no predicted IoU is high enough; they cost as much as all the rest."""
         g = self.g
-        nobody = _Graph(g)
+        nobody = Graph(g)
         shape = nobody.op("Shape", "tokens")
         shape = nobody.op("Concat", _ints(0), shape, _ints(LOW_RES, LOW_RES), axis=0)
         nobody.name(nobody.op("ConstantOfShape", shape), "no_masks")
-        somebody = _Graph(g)
+        somebody = Graph(g)
         somebody.name(self._upscale(somebody, by_prompt, image), "masks")
         best = g.op("ReduceMax", "iou", keepdims=0)
         return g.op(
@@ -384,7 +396,7 @@ class _PromptGraph:
             else_branch=_branch(nobody, _floats("no_masks", "K", "M", LOW_RES, LOW_RES)),
         )
 
-    def _upscale(self, g: _Graph, by_prompt: str, image: str) -> str:
+    def _upscale(self, g: Graph, by_prompt: str, image: str) -> str:
         """Logits of the tokens that answer, (N, M, 256, 256)."""
         x = g.op("Reshape", image, _ints(-1, CHANNELS))
         upscaling = self.decoder / "output_upscaling"
@@ -402,7 +414,7 @@ class _PromptGraph:
         size = g.op("Concat", self.count, _ints(-1, LOW_RES, LOW_RES), axis=0)
         return g.op("Reshape", cells, size)
 
-    def _mask_weights(self, g: _Graph, by_prompt: str) -> str:
+    def _mask_weights(self, g: Graph, by_prompt: str) -> str:
         """What each mask token multiplies the upscaled image with, (N, 4, 32)."""
         mlps = [self.decoder / f"output_hypernetworks_mlps.{i}" for i in range(MASK_TOKENS)]
         rows = [
@@ -412,12 +424,12 @@ class _PromptGraph:
         return g.op("Concat", *rows, axis=1)
 
 
-def _token(g: _Graph, by_prompt: str, number: int) -> str:
+def _token(g: Graph, by_prompt: str, number: int) -> str:
     """One of the decoder's own tokens, (N, 256)."""
     return g.op("Gather", by_prompt, np.array(number), axis=1)
 
 
-def _mlp(g: _Graph, mlp: _Part, x: str) -> str:
+def _mlp(g: Graph, mlp: Part, x: str) -> str:
     """Three linear layers with ReLU between them."""
     for layer in ("layers.0", "layers.1"):
         x = g.op("Relu", g.linear(x, *(mlp / layer).pair))
@@ -428,12 +440,12 @@ def _scale(channels: int) -> float:
     return 1 / math.sqrt(channels)
 
 
-def _scaled(projection: _Part, scale: float) -> tuple[FloatArray, FloatArray]:
+def _scaled(projection: Part, scale: float) -> tuple[FloatArray, FloatArray]:
     weight, bias = projection.pair
     return weight * np.float32(scale), bias * np.float32(scale)
 
 
-def _as_linear(conv: _Part) -> tuple[FloatArray, FloatArray]:
+def _as_linear(conv: Part) -> tuple[FloatArray, FloatArray]:
     """A 2 x 2 transposed convolution of stride two as weight (4 out, in) and bias (4 out)."""
     weight, bias = conv.pair
     return weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)), np.tile(bias, 4)
@@ -457,14 +469,14 @@ def _floats(name: str, *shape: int | str) -> ValueInfoProto:
     return _value(name, "FLOAT", shape)
 
 
-def _branch(g: _Graph, output: ValueInfoProto) -> GraphProto:
+def _branch(g: Graph, output: ValueInfoProto) -> GraphProto:
     from onnx import helper
 
     return helper.make_graph(g.nodes, output.name, [], [output])
 
 
 def _model(
-    g: _Graph, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]
+    g: Graph, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]
 ) -> bytes:
     from onnx import checker, helper
 
