@@ -85,7 +85,11 @@ export class Client {
   /** What the job tells until it ends. */
   async *jobEvents(job: string, signal: AbortSignal): AsyncGenerator<JobEvent> {
     const answer = await this.fetch(`api/jobs/${job}/events`, { signal });
-    if (answer.body) yield* eventsOf(answer.body);
+    try {
+      if (answer.body) yield* eventsOf(answer.body);
+    } catch (error) {
+      throw isAbort(error) ? error : new Unreachable();
+    }
   }
 
   async jobResult(job: string): Promise<SamRecord[]> {
