@@ -60,6 +60,13 @@ export class Answers {
     return answer;
   }
 
+  /** The mask for a box that nobody will ask for again. */
+  async glance(box: BoxXyxy): Promise<DraftMask | null> {
+    const prompt = { points: [], box: [...box] as [number, number, number, number] };
+    const [mask] = await this.decoder.decode(this.pictureKey, prompt, { multimask: false });
+    return mask ? maskOf(mask, this.size) : null;
+  }
+
   /** The draft's mask with its touch-ups; null until its prompts are answered. */
   mask(draft: Draft): DraftMask | null {
     const start = this.start(draft);
@@ -98,7 +105,7 @@ export class Answers {
   }
 }
 
-export const maskOf = (mask: Mask, { width, height }: Pick<Identity, "width" | "height">): DraftMask => ({
+const maskOf = (mask: Mask, { width, height }: Pick<Identity, "width" | "height">): DraftMask => ({
   bits: { data: mask.bits, width, height },
   box: mask.bbox,
   area: mask.area,

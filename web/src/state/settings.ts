@@ -13,9 +13,9 @@ export class Settings {
   /** Whether clicks add to the mask; else they take away. */
   readonly adding = signal(true);
   /** Brush diameter in pixels of the screen. */
-  readonly brushPx = kept("brush", 28, (value) => value >= 2 && value <= 400);
+  readonly brushPx = kept<number>("brush", 28, (value) => value >= 2 && value <= 400);
   /** Of masks over the picture, 0 to 1. */
-  readonly opacity = kept("opacity", 0.45, (value) => value >= 0 && value <= 1);
+  readonly opacity = kept<number>("opacity", 0.45, (value) => value >= 0 && value <= 1);
   readonly masksVisible = signal(true);
   readonly theme = kept<Theme>("theme", "system", (value) => THEMES.includes(value));
 

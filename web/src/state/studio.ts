@@ -4,7 +4,7 @@ import { batch, computed, effect, type ReadonlySignal, signal, untracked } from 
 import type { Client } from "../api/client";
 import { isAbort } from "../api/client";
 import type { Decoder, Preview } from "../decoder";
-import { encodeRle, type Rle } from "../masks/rle";
+import { type BoxXyxy, encodeRle, type Rle } from "../masks/rle";
 import { Answers, type DraftMask } from "./answers";
 import { type Document, type Draft, EMPTY_DOCUMENT, hasPrompts, isEmpty, isUnsaved, type Point } from "./document";
 import { Finder } from "./everything";
@@ -32,6 +32,8 @@ export class Studio {
   readonly draft: ReadonlySignal<Draft>;
   /** The draft's mask; while a newer one is being decoded, the former. */
   readonly mask = signal<DraftMask | null>(null);
+  /** The mask for a box that is still being drawn. */
+  readonly trial = signal<DraftMask | null>(null);
   /** What a click at the pointer would give. */
   readonly preview = signal<Preview | null>(null);
   /** The mask of everything mode at the pointer; -1 where none is. */
@@ -48,6 +50,8 @@ export class Studio {
   /** Number of the newest preview, and of the newest that nobody waits for any more. */
   private previews = 0;
   private left = 0;
+  private wantedBox: BoxXyxy | null = null;
+  private tryingBox = false;
   private readonly arrivals = signal(0);
 
   constructor(
@@ -152,6 +156,28 @@ export class Studio {
     note(this.timings.hover, performance.now() - began);
   }
 
+  /** Shows what a box that is still being drawn would give; null ends that. */
+  async tryBox(box: BoxXyxy | null): Promise<void> {
+    this.wantedBox = box;
+    if (!box) this.trial.value = null;
+    if (!box || this.tryingBox) return;
+    const picture = this.current.value;
+    if (!picture || picture.stage.value !== "ready") return;
+    this.tryingBox = true;
+    try {
+      while (this.wantedBox) {
+        const wanted: BoxXyxy = this.wantedBox;
+        const mask = await this.answers(picture)?.glance(wanted);
+        if (this.wantedBox && mask) this.trial.value = mask;
+        if (this.wantedBox === wanted) break;
+      }
+    } catch {
+      // the box that is released is answered again, and tells what is wrong
+    } finally {
+      this.tryingBox = false;
+    }
+  }
+
   /** The pointer is nowhere. */
   leave(): void {
     this.left = this.previews;
@@ -205,6 +231,12 @@ export class Studio {
     if (isUnsaved(this.document.value) && !(await this.save())) this.dispatch({ type: "reset" });
     this.leave();
     this.dispatch({ type: "edit", id });
+  }
+
+  /** Deletes the object that is being edited. */
+  deleteEdited(): void {
+    const id = this.draft.value.objectId;
+    if (id) this.dispatch({ type: "delete", id });
   }
 
   /** The draft's mask, once it is there, ready to be kept; null where there is none. */
