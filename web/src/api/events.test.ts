@@ -16,7 +16,11 @@ async function all(...parts: string[]): Promise<JobEvent[]> {
 }
 
 test("events come out whole however the network cuts them", async () => {
-  const events = await all('event: progress\nda', 'ta: {"done": 1, "total": 4}\n', "\nevent: done\ndata: {}\n\n");
+  const events = await all(
+    "event: progress\nda",
+    'ta: {"done": 1, "total": 4}\n',
+    "\nevent: done\ndata: {}\n\n",
+  );
   expect(events).toEqual([{ type: "progress", done: 1, total: 4 }, { type: "done" }]);
 });
 

@@ -8,7 +8,9 @@ export type JobEvent =
 
 /** The events of a stream as they come in. */
 export async function* eventsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<JobEvent> {
-  const reader = stream.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader();
+  const reader = stream
+    .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
+    .getReader();
   let text = "";
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {

@@ -82,7 +82,8 @@ export class Gestures {
     if (this.fingers.has(event.pointerId)) this.fingers.set(event.pointerId, place);
     switch (this.gesture?.kind) {
       case "press":
-        if (distance(place, this.gesture.start) > this.gesture.slackPx) this.begin({ kind: "pan", last: this.gesture.start });
+        if (distance(place, this.gesture.start) > this.gesture.slackPx)
+          this.begin({ kind: "pan", last: this.gesture.start });
         break;
       case "pan":
         this.stage.pan(place.x - this.gesture.last.x, place.y - this.gesture.last.y);
@@ -140,7 +141,8 @@ export class Gestures {
     const { studio } = this;
     const pixel = this.pixel(place);
     const tool = studio.settings.tool.value;
-    if (tool === "everything") studio.pointed.value = pixel ? maskAt(studio.found.value, pixel.x, pixel.y) : -1;
+    if (tool === "everything")
+      studio.pointed.value = pixel ? maskAt(studio.found.value, pixel.x, pixel.y) : -1;
     else if (tool === "click" || tool === "multi") void studio.hover(pixel);
   }
 
@@ -192,7 +194,9 @@ export class Gestures {
     const stroke = this.stage.stroke.value;
     if (!stroke) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    const places = (events.length ? events : [event]).map((each) => this.inPicture(this.stage.fromClient(each)));
+    const places = (events.length ? events : [event]).map((each) =>
+      this.inPicture(this.stage.fromClient(each)),
+    );
     this.stage.stroke.value = { ...stroke, path: [...stroke.path, ...places.flatMap(({ x, y }) => [x, y])] };
   }
 

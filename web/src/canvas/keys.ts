@@ -4,7 +4,7 @@ import type { Tool } from "../state/settings";
 import type { Studio } from "../state/studio";
 import { middlePixel } from "./gestures";
 import type { Stage } from "./stage";
-import { type Place, nearestPixel } from "./view";
+import { nearestPixel, type Place } from "./view";
 
 /** One line of the help sheet, and what it does. */
 export interface Shortcut {

@@ -54,21 +54,32 @@ export class Painter {
   }
 
   /** Saved objects and what everything mode found. */
-  paintMasks(sheet: Sheet, objects: readonly MaskObject[], found: readonly FoundMask[], opacity: number): void {
+  paintMasks(
+    sheet: Sheet,
+    objects: readonly MaskObject[],
+    found: readonly FoundMask[],
+    opacity: number,
+  ): void {
     clear(sheet);
     inPicture(sheet);
-    for (const { mask, colour } of objects) this.paintPath(sheet, this.outline(sheet, mask), colour, opacity, 1.5);
+    for (const { mask, colour } of objects)
+      this.paintPath(sheet, this.outline(sheet, mask), colour, opacity, 1.5);
     found.forEach(({ mask, box }, i) => {
       const path = this.outlines.of(rleShape(mask, box), sheet.view.scale * sheet.ratio);
       this.paintPath(sheet, path, colourOf(i + 1), opacity * 0.5, 1);
     });
   }
 
+  paintNothing(sheet: Sheet): void {
+    clear(sheet);
+  }
+
   paintScene(sheet: Sheet, scene: Scene): void {
     clear(sheet);
     inPicture(sheet);
     const { colour, opacity, pointed, preview, mask } = scene;
-    if (pointed) this.paintPath(sheet, this.outline(sheet, pointed.mask), colour, Math.max(opacity, 0.5), 2.5);
+    if (pointed)
+      this.paintPath(sheet, this.outline(sheet, pointed.mask), colour, Math.max(opacity, 0.5), 2.5);
     if (preview) this.paintPath(sheet, this.outlines.ofPreview(preview, scene.picture), colour, opacity, 1.5);
     this.paintDraft(sheet, mask, scene);
     onStage(sheet);
@@ -78,9 +89,28 @@ export class Painter {
     if (scene.brush) paintBrush(sheet.context, scene.brush.place, scene.brush.radiusPx);
   }
 
+  /** A mask on its picture, both small. */
+  paintThumbnail(
+    context: CanvasRenderingContext2D,
+    picture: Size,
+    pixels: Pixels | null,
+    mask: DraftMask,
+    colour: string,
+  ): void {
+    const { width, height } = context.canvas;
+    const scale = Math.min(width / picture.width, height / picture.height);
+    const left = (width - picture.width * scale) / 2;
+    const top = (height - picture.height * scale) / 2;
+    const sheet: Sheet = { context, view: { scale, left, top }, ratio: 1 };
+    this.paintPicture(sheet, pixels);
+    inPicture(sheet);
+    this.paintPath(sheet, new Outlines().of(draftShape(mask), scale), colour, 0.6, 1.5);
+  }
+
   /** The draft with the stroke that is being drawn. */
   private paintDraft(sheet: Sheet, mask: DraftMask | null, { colour, opacity, stroke }: Scene): void {
-    const path = mask && mask.area > 0 ? this.outlines.of(draftShape(mask), sheet.view.scale * sheet.ratio) : null;
+    const path =
+      mask && mask.area > 0 ? this.outlines.of(draftShape(mask), sheet.view.scale * sheet.ratio) : null;
     if (!stroke) {
       if (path) this.paintPath(sheet, path, colour, opacity, 2);
       return;
@@ -111,7 +141,13 @@ export class Painter {
     return shape;
   }
 
-  private paintPath({ context, view }: Sheet, path: Path2D, colour: string, opacity: number, linePx: number): void {
+  private paintPath(
+    { context, view }: Sheet,
+    path: Path2D,
+    colour: string,
+    opacity: number,
+    linePx: number,
+  ): void {
     context.fillStyle = context.strokeStyle = colour;
     context.globalAlpha = opacity;
     context.fill(path, "evenodd");

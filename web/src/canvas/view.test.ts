@@ -13,7 +13,11 @@ test("the fitted picture is whole and in the middle", () => {
 
 test("a pixel's middle on the stage leads back to the pixel", () => {
   const view = zoomed(fitted(picture, stage), 2.7, { x: 111, y: 222 }, picture, stage);
-  for (const pixel of [{ x: 0, y: 0 }, { x: 599, y: 399 }, { x: 17, y: 301 }]) {
+  for (const pixel of [
+    { x: 0, y: 0 },
+    { x: 599, y: 399 },
+    { x: 17, y: 301 },
+  ]) {
     expect(pixelAt(toPicture(view, toStage(view, pixel)), picture)).toEqual(pixel);
   }
 });

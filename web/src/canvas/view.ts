@@ -88,7 +88,11 @@ export const nearestPixel = ({ x, y }: Place, picture: Size): Place => ({
 });
 
 /** The box between two continuous places in whole pixels of the picture; null where it is empty. */
-export function boxBetween(a: Place, b: Place, picture: Size): readonly [number, number, number, number] | null {
+export function boxBetween(
+  a: Place,
+  b: Place,
+  picture: Size,
+): readonly [number, number, number, number] | null {
   const box = [
     Math.max(0, Math.floor(Math.min(a.x, b.x))),
     Math.max(0, Math.floor(Math.min(a.y, b.y))),

@@ -78,7 +78,9 @@ export class Answers {
   private start(draft: Draft): DraftMask | null {
     const { width, height } = this.size;
     if (!hasPrompts(draft)) {
-      const bits = draft.base ? decodeRle(draft.base) : { data: new Uint8Array(width * height), width, height };
+      const bits = draft.base
+        ? decodeRle(draft.base)
+        : { data: new Uint8Array(width * height), width, height };
       return { bits, ...measure(bits), iou: null, stability: null };
     }
     const answer = this.find(draft);
@@ -105,7 +107,8 @@ export class Answers {
   }
 }
 
-const maskOf = (mask: Mask, { width, height }: Pick<Identity, "width" | "height">): DraftMask => ({
+/** A mask of the decoder at picture size. */
+export const maskOf = (mask: Mask, { width, height }: Pick<Identity, "width" | "height">): DraftMask => ({
   bits: { data: mask.bits, width, height },
   box: mask.bbox,
   area: mask.area,

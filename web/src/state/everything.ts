@@ -43,7 +43,9 @@ export class Finder {
 
   private async run(picture: Picture, signal: AbortSignal): Promise<SamRecord[]> {
     const job = await this.preparation.known(picture, ({ id }) => this.client.everything(id, signal));
-    signal.addEventListener("abort", () => void this.client.cancelJob(job).catch(() => undefined), { once: true });
+    signal.addEventListener("abort", () => void this.client.cancelJob(job).catch(() => undefined), {
+      once: true,
+    });
     signal.throwIfAborted();
     for await (const event of this.client.jobEvents(job, signal)) {
       if (event.type === "failed") throw new Error(event.error);

@@ -6,7 +6,15 @@ import { isAbort } from "../api/client";
 import type { Decoder, Preview } from "../decoder";
 import { type BoxXyxy, encodeRle, type Rle } from "../masks/rle";
 import { Answers, type DraftMask } from "./answers";
-import { type Document, type Draft, EMPTY_DOCUMENT, hasPrompts, isEmpty, isUnsaved, type Point } from "./document";
+import {
+  type Document,
+  type Draft,
+  EMPTY_DOCUMENT,
+  hasPrompts,
+  isEmpty,
+  isUnsaved,
+  type Point,
+} from "./document";
 import { Finder } from "./everything";
 import { commit, redo, undo } from "./history";
 import { newId } from "./ids";
@@ -67,7 +75,9 @@ export class Studio {
       },
       (error) => notices.alert(`The decoder could not be started. ${sentence(error)}`),
     );
-    this.current = computed(() => this.pictures.value.find(({ key }) => key === this.currentKey.value) ?? null);
+    this.current = computed(
+      () => this.pictures.value.find(({ key }) => key === this.currentKey.value) ?? null,
+    );
     this.document = computed(() => this.current.value?.history.value.present ?? EMPTY_DOCUMENT);
     this.draft = computed(() => this.document.value.draft);
     effect(() => this.prepareCurrent());
@@ -250,7 +260,12 @@ export class Studio {
       this.notices.tell("The mask is empty: there is nothing to keep");
       return null;
     }
-    return { mask: encodeRle(mask.bits, mask.box), area: mask.area, iou: mask.iou, stability: mask.stability };
+    return {
+      mask: encodeRle(mask.bits, mask.box),
+      area: mask.area,
+      iou: mask.iou,
+      stability: mask.stability,
+    };
   }
 
   // --- everything mode
@@ -267,7 +282,13 @@ export class Studio {
   keep(masks: readonly FoundMask[]): void {
     const picture = this.current.value;
     if (!picture || masks.length === 0) return;
-    const objects = masks.map(({ mask, area, iou, stability }) => ({ id: newId(), mask, area, iou, stability }));
+    const objects = masks.map(({ mask, area, iou, stability }) => ({
+      id: newId(),
+      mask,
+      area,
+      iou,
+      stability,
+    }));
     batch(() => {
       this.pointed.value = -1;
       this.dispatch({ type: "add", objects });

@@ -15,6 +15,7 @@ export class Autosave {
   readonly saved = signal(true);
   /** What was written of each picture's file. */
   private readonly files = new Map<string, KeptFile["shown"]>();
+  private readonly ended = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private writing: Promise<void> = Promise.resolve();
 
@@ -27,15 +28,27 @@ export class Autosave {
   /** From now on every change is kept. */
   start(): void {
     let first = true;
-    effect(() => {
+    const { signal } = this.ended;
+    const stop = effect(() => {
       this.snapshot();
       if (first) first = false;
       else this.soon();
     });
-    addEventListener("pagehide", () => this.now());
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "hidden") this.now();
-    });
+    signal.addEventListener("abort", stop);
+    addEventListener("pagehide", () => this.now(), { signal });
+    document.addEventListener(
+      "visibilitychange",
+      () => {
+        if (document.visibilityState === "hidden") this.now();
+      },
+      { signal },
+    );
+  }
+
+  /** Keeps what there is, and nothing after it. */
+  stop(): void {
+    this.now();
+    this.ended.abort();
   }
 
   /** Pictures that were kept already need not be written again. */
@@ -124,6 +137,3 @@ export async function picturesOf(session: KeptSession, sessions: Sessions): Prom
   }
   return pictures;
 }
-
-/** Whether there is anything in it that somebody would miss. */
-export const holdsWork = ({ pictures }: KeptSession) => pictures.length > 0;

@@ -12,7 +12,12 @@ const session = (id: string, changed: number, ...keys: string[]): KeptSession =>
   id,
   changed,
   current: keys[0] ?? null,
-  pictures: keys.map((key) => ({ key, name: `${key}.png`, identity: null, history: started(EMPTY_DOCUMENT) })),
+  pictures: keys.map((key) => ({
+    key,
+    name: `${key}.png`,
+    identity: null,
+    history: started(EMPTY_DOCUMENT),
+  })),
 });
 const file = () => ({ file: new Blob(["pixels"]), shown: null });
 
