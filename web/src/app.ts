@@ -1,6 +1,7 @@
 /** The page put together: server, decoder, studio, stage, and what is kept in the browser. */
 
 import { computed, effect, signal } from "@preact/signals";
+import { proxy } from "comlink";
 import { type About, Client } from "./api/client";
 import { takeToken } from "./api/token";
 import { listenToKeys } from "./canvas/keys";
@@ -123,7 +124,7 @@ export class App {
       return [{ name, width: size.width, height: size.height, blob: shown.value ?? file, objects }];
     });
     await this.exporting("The objects could not be exported.", async () => {
-      const made = await withExporter((exporter) => exporter.session(pictures, choice, report));
+      const made = await withExporter((exporter) => exporter.session(pictures, choice, proxy(report)));
       download(made.name, made.blob);
     });
   }

@@ -82,6 +82,9 @@ export class Studio {
     this.draft = computed(() => this.document.value.draft);
     effect(() => this.prepareCurrent());
     effect(() => this.showMask());
+    effect(() => {
+      if (isEmpty(this.draft.value)) this.settings.adding.value = true; // there is nothing to take away from
+    });
   }
 
   // --- pictures
@@ -172,7 +175,7 @@ export class Studio {
     if (!box) this.trial.value = null;
     if (!box || this.tryingBox) return;
     const picture = this.current.value;
-    if (!picture || picture.stage.value !== "ready") return;
+    if (picture?.stage.value !== "ready") return;
     this.tryingBox = true;
     try {
       while (this.wantedBox) {

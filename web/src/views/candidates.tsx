@@ -13,7 +13,7 @@ export function Candidates({ app }: { app: App }) {
   const { candidate: chosen } = studio.draft.value;
   return (
     <section class="section">
-      <fieldset class="candidates" role="radiogroup" aria-label="Candidates">
+      <div class="candidates" role="radiogroup" aria-label="Candidates">
         {candidates.map((mask, i) => {
           const percent = `${Math.round(100 * mask.iou)} %`;
           return (
@@ -29,7 +29,7 @@ export function Candidates({ app }: { app: App }) {
             </Choice>
           );
         })}
-      </fieldset>
+      </div>
     </section>
   );
 }
@@ -47,5 +47,5 @@ function Thumbnail({ app, mask }: { app: App; mask: Mask }) {
     if (!context || !picture) return;
     app.painter.paintThumbnail(context, picture, pixels, maskOf(mask, picture), colour);
   }, [app, mask, pixels, picture, colour]);
-  return <canvas ref={ref} aria-hidden="true" width={THUMBNAIL_PX * ratio} height={THUMBNAIL_PX * ratio} />;
+  return <canvas ref={ref} width={THUMBNAIL_PX * ratio} height={THUMBNAIL_PX * ratio} />;
 }

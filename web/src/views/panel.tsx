@@ -133,14 +133,21 @@ function Objects({ app }: { app: App }) {
 
 function Row({ app: { studio }, object, edited }: { app: App; object: MaskObject; edited: boolean }) {
   const { id, name, colour, visible } = object;
+  const choose = ({ target }: Event) => {
+    if (!(target as Element).closest("button, input[type=color]")) void studio.edit(id);
+  };
+  const confirmName = (event: KeyboardEvent & { currentTarget: HTMLInputElement }) => {
+    if (event.key !== "Enter") return;
+    event.currentTarget.blur();
+    void studio.edit(id);
+  };
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: focus on the name does what a click on the row does
-    <li class="row" data-edited={edited || undefined} onClick={() => void studio.edit(id)}>
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Enter in the name does what a click on the row does
+    <li class="row" data-edited={edited || undefined} onClick={choose}>
       <input
         type="color"
         aria-label={`Colour of ${name}`}
         value={colour}
-        onClick={(event) => event.stopPropagation()}
         onChange={(event) => studio.dispatch({ type: "recolour", id, colour: event.currentTarget.value })}
       />
       <input
@@ -149,7 +156,7 @@ function Row({ app: { studio }, object, edited }: { app: App; object: MaskObject
         value={name}
         maxLength={80}
         onChange={(event) => studio.dispatch({ type: "rename", id, name: event.currentTarget.value })}
-        onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
+        onKeyDown={confirmName}
       />
       <span class="buttons">
         <Button

@@ -20,9 +20,9 @@ export function StageView({ app }: { app: App }) {
       // biome-ignore lint/a11y/noNoninteractiveTabindex: an application takes keys
       tabIndex={0}
     >
-      <canvas aria-hidden="true" />
-      <canvas aria-hidden="true" />
-      <canvas aria-hidden="true" />
+      <canvas />
+      <canvas />
+      <canvas />
     </div>
   );
 }

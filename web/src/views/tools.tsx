@@ -29,7 +29,7 @@ export function Tools({ app }: { app: App }) {
   const clicking = tool === "click" || tool === "box" || tool === "multi";
   return (
     <div class="tools">
-      <fieldset class="choices" role="radiogroup" aria-label="Tool">
+      <div class="choices" role="radiogroup" aria-label="Tool">
         {TOOLS.map(({ tool: each, name, icon, keys }) => (
           <Choice
             key={each}
@@ -44,9 +44,9 @@ export function Tools({ app }: { app: App }) {
             }}
           />
         ))}
-      </fieldset>
+      </div>
       {clicking && (
-        <fieldset class="choices area" role="radiogroup" aria-label="A click">
+        <div class="choices area" role="radiogroup" aria-label="A click">
           <Choice
             group="area"
             name="Add Area"
@@ -68,7 +68,7 @@ export function Tools({ app }: { app: App }) {
               settings.adding.value = false;
             }}
           />
-        </fieldset>
+        </div>
       )}
       {brushing && (
         <Slider
