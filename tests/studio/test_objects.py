@@ -14,7 +14,14 @@ from pycocotools import mask as coco_mask
 from conftest import REPOSITORY
 from studio.tab import Studio
 
-pytestmark = [pytest.mark.weights, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.weights,
+    pytest.mark.slow,
+    # pycocotools' own array wrapper predates numpy 2
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+    ),
+]
 
 COFFEE = REPOSITORY / "examples/photos/coffee.jpg"
 CUP, SPOON = (300, 190), (385, 300)
