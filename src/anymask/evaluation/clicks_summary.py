@@ -64,7 +64,11 @@ def summarise(outcomes: Sequence[tuple[Job, Outcome]], settings: ClickSettings) 
     return Summary(
         headline(figures),
         figures,
-        (_by_set(cases, columns, means), _intervals(cases, columns, means, settings), _by_size(cases, columns)),
+        (
+            _by_set(cases, columns, means),
+            _intervals(cases, columns, means, settings),
+            _by_size(cases, columns),
+        ),
         (_chart(cases, settings),),
         (
             "p1 is the model's choice among three candidates, top the one with the highest "

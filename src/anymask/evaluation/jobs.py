@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.evaluation.truth import DataSet, Truth, TruePicture
+from anymask.errors import FileFormatError
+from anymask.evaluation.truth import DataSet, TruePicture, Truth
 from anymask.inference.encoded import EncodedImage, image_hash
 from anymask.inference.segment import Model
 from anymask.io.images import DEFAULT_MAX_PIXELS, read_image
-from anymask.errors import FileFormatError
 
 Outcome = dict[str, Any]
 """What came of a job: numbers under "measures" or a list of "cases"; only what JSON can hold."""

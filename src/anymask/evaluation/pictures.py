@@ -48,9 +48,7 @@ class CasePicture:
         return f"data:image/jpeg;base64,{b64encode(self.jpeg).decode('ascii')}"
 
 
-def worst_pictures(
-    outcomes: Sequence[tuple[Job, Outcome]], count: int
-) -> tuple[CasePicture, ...]:
+def worst_pictures(outcomes: Sequence[tuple[Job, Outcome]], count: int) -> tuple[CasePicture, ...]:
     """The cases with the lowest scores, worst first; a picture that is gone is left out."""
     cases = [
         (float(case["score"]), job, case)
@@ -106,7 +104,8 @@ def compare(
     scale = min(_SIDE_PX / max(x1 - x0, y1 - y0), 4.0)
     size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
     halves = [
-        Image.fromarray(np.ascontiguousarray(part[y0:y1, x0:x1])).resize(size) for part in (rgb, painted)
+        Image.fromarray(np.ascontiguousarray(part[y0:y1, x0:x1])).resize(size)
+        for part in (rgb, painted)
     ]
     _draw_prompt(halves[1], points, box, (x0, y0), scale)
     both = Image.new("RGB", (2 * size[0] + 4, size[1]), (255, 255, 255))
@@ -140,7 +139,12 @@ def _draw_prompt(
     draw, (left, top) = ImageDraw.Draw(image), origin_xy
     if box is not None:
         x0, y0, x1, y1 = box
-        corners = [(x0 - left) * scale, (y0 - top) * scale, (x1 + 1 - left) * scale, (y1 + 1 - top) * scale]
+        corners = [
+            (x0 - left) * scale,
+            (y0 - top) * scale,
+            (x1 + 1 - left) * scale,
+            (y1 + 1 - top) * scale,
+        ]
         draw.rectangle(corners, outline=_PROMPT, width=2)
     for x, y, foreground in points:
         cx, cy, r = (x + 0.5 - left) * scale, (y + 0.5 - top) * scale, 5

@@ -15,7 +15,15 @@ from anymask.version import __version__
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _PARTS: Final = ("evaluation", "formats", "geometry", "inference", "io", "nn", "types")
-_PACKAGES: Final = ("numpy", "scipy", "pillow", "onnxruntime", "torch", "scikit-image", "pycocotools")
+_PACKAGES: Final = (
+    "numpy",
+    "scipy",
+    "pillow",
+    "onnxruntime",
+    "torch",
+    "scikit-image",
+    "pycocotools",
+)
 
 
 def code_id() -> str:
@@ -74,6 +82,8 @@ def _version(package: str) -> str | None:
 
 def _cpu() -> str:
     path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    lines = (
+        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    )
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

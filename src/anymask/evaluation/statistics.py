@@ -53,9 +53,7 @@ def bootstrap(values: Sequence[float], *, repeats: int, seed: int) -> Estimate:
     return bootstrap_of_sets({"": values}, repeats=repeats, seed=seed)
 
 
-def bootstrap_of_sets(
-    sets: Mapping[str, Sequence[float]], *, repeats: int, seed: int
-) -> Estimate:
+def bootstrap_of_sets(sets: Mapping[str, Sequence[float]], *, repeats: int, seed: int) -> Estimate:
     """The mean of the means of sets, with an interval from drawing anew within each set.
 
     Args:

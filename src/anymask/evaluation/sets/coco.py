@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anymask.errors import FileFormatError
-from anymask.evaluation.truth import DataSet, Truth, TruePicture
+from anymask.evaluation.truth import DataSet, TruePicture, Truth
 from anymask.formats.coco import read_coco
 
 _FOLDERS = ("", "images", "..", "../images")

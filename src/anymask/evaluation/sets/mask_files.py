@@ -12,11 +12,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anymask.errors import FileFormatError
-from anymask.evaluation.truth import DataSet, Truth, TruePicture
+from anymask.evaluation.truth import DataSet, TruePicture, Truth
 from anymask.geometry import rle
 from anymask.io.images import IMAGE_SUFFIXES, list_images
 
-MASK_FOLDERS: Final = ("masks", "labels", "mask", "label", "annotations", "gt", "SegmentationObject")
+MASK_FOLDERS: Final = (
+    "masks",
+    "labels",
+    "mask",
+    "label",
+    "annotations",
+    "gt",
+    "SegmentationObject",
+)
 IMAGE_FOLDERS: Final = ("images", "image", "imgs", "JPEGImages")
 _ENDINGS: Final = ("_mask", "-mask", ".mask", "_gt", "_label", "_masks")
 _MASK_SUFFIXES: Final = (".png", ".tif", ".tiff", ".bmp", ".gif")
@@ -112,7 +120,9 @@ def _across(images: Path, masks: Path) -> Iterator[Pair]:
     by_stem = {os.path.normcase(path.stem): path for path in _pictures(masks)}
     for image in _pictures(images):
         stem = os.path.normcase(image.stem)
-        found = next((by_stem[stem + end] for end in ("", *_ENDINGS) if stem + end in by_stem), None)
+        found = next(
+            (by_stem[stem + end] for end in ("", *_ENDINGS) if stem + end in by_stem), None
+        )
         if found is not None:
             yield image, found
 

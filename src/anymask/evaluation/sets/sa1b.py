@@ -8,7 +8,7 @@ from typing import Any
 
 from anymask.errors import FileFormatError
 from anymask.evaluation.sets.coco import find_picture
-from anymask.evaluation.truth import DataSet, Truth, TruePicture
+from anymask.evaluation.truth import DataSet, TruePicture, Truth
 
 
 def is_sa1b(path: Path) -> bool:
