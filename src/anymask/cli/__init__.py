@@ -1,4 +1,4 @@
-"""The command line: ``anymask segment``, ``everything``, ``serve``, ``models``, ``doctor``.
+"""The command line: ``anymask segment``, ``everything``, ``serve``, ``evaluate``, ``models`` ...
 
 Parsing and printing only; the work is done below. Heavy libraries are imported by the commands
 that need them, so that ``anymask --help`` answers at once.
@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from anymask.cli.doctor import doctor
+from anymask.cli.evaluate import evaluate_app
 from anymask.cli.everything import everything
 from anymask.cli.exits import (
     DONE,
@@ -58,6 +59,7 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.command()(segment)
     app.command()(everything)
     app.command()(serve)
+    app.add_typer(evaluate_app, name="evaluate")
     app.add_typer(models_app, name="models")
     app.command()(doctor)
     return app

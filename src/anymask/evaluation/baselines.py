@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from anymask.errors import MissingExtraError
 
@@ -43,14 +44,15 @@ def circle(rgb: Picture) -> Baseline:
 def flood(rgb: Picture) -> Baseline:
     """The pixels that hang together with the clicked one and are of nearly its colour."""
     from skimage.color import rgb2lab
-    from skimage.segmentation import flood as flood_fill
 
     lab = rgb2lab(rgb)
 
     def answer(click: tuple[int, int], _box: NDArray[np.float64], _area_px: int) -> Mask:
         x, y = click
         difference = np.linalg.norm(lab - lab[y, x], axis=-1)
-        return np.asarray(flood_fill(difference, (y, x), tolerance=FLOOD_TOLERANCE), np.bool_)
+        near = difference <= FLOOD_TOLERANCE
+        regions, _ = ndimage.label(near, ndimage.generate_binary_structure(2, 2))
+        return np.asarray(regions == regions[y, x])
 
     return answer
 

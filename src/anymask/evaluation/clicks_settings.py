@@ -1,18 +1,43 @@
-"""`ClickSettings`: how clicks are simulated."""
+"""`ClickSettings`: how clicks are simulated; `ModelOptions`: how the model is asked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from anymask.errors import PromptError
 from anymask.evaluation.baselines import BASELINES
+from anymask.evaluation.jobs import Opened
+from anymask.inference.segment import Model
+from anymask.types.masks import Masks
+from anymask.types.prompt import Prompt
 
 FirstClick = Literal["centre", "random"]
-Choice = Literal["model", "top-iou"]
+Rank = Literal["model", "predicted_iou"]
+Unsure = Literal["skip", "object"]
 
 NOC_CLICKS = 20
 NOC_TARGETS = (0.85, 0.90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """How the model is asked: the one place through which every prompt of an evaluation goes.
+
+    Attributes:
+        rank: which candidate answers: the one the model puts first, or the one with the highest
+            predicted IoU, which is the published rule.
+    """
+
+    rank: Rank = "model"
+
+    def segment(self, model: Model, opened: Opened, prompts: Sequence[Prompt]) -> Masks:
+        """Masks for prompts on one picture, as a user of the model gets them."""
+        masks = model.segment(opened.encoded, prompts)
+        return masks if self.rank == "model" else _by_predicted_iou(masks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +49,8 @@ class ClickSettings:
         seed: of sampling, random clicks and careless boxes.
         points: numbers of clicks to tell of.
         first: where the first click goes.
-        choice: which candidate answers the first click: the model's, or always the one with the
-            highest predicted IoU, which is the published rule.
+        unsure: pixels nobody is sure of count for nothing, or belong to the object.
+        options: how the model is asked.
         noc: go on to 20 clicks where needed, to count how many 85 and 90 % IoU take.
         baselines: names of methods to compare with, see `baselines.BASELINES`.
         bootstrap: repeats for the intervals.
@@ -35,7 +60,8 @@ class ClickSettings:
     seed: int = 0
     points: tuple[int, ...] = (1, 2, 3, 5, 9)
     first: FirstClick = "centre"
-    choice: Choice = "model"
+    unsure: Unsure = "skip"
+    options: ModelOptions = ModelOptions()
     noc: bool = False
     baselines: tuple[str, ...] = ()
     bootstrap: int = 1000
@@ -46,6 +72,8 @@ class ClickSettings:
             raise PromptError(f"limit is {self.limit}; give at least 1")
         if not self.points or min(self.points) < 1 or max(self.points) > 100:
             raise PromptError(f"points is {self.points}; give numbers of clicks from 1 to 100")
+        if self.bootstrap < 0:
+            raise PromptError(f"bootstrap is {self.bootstrap}; give 0 or more repeats")
         unknown = sorted(set(self.baselines) - BASELINES.keys())
         if unknown:
             raise PromptError(
@@ -56,3 +84,16 @@ class ClickSettings:
     def most_clicks(self) -> int:
         """How many are simulated at most."""
         return max(*self.points, NOC_CLICKS if self.noc else 1)
+
+
+def _by_predicted_iou(masks: Masks) -> Masks:
+    """The same rows, each with its candidates by falling predicted IoU."""
+    rows = np.repeat(np.arange(len(masks)), masks.candidate_counts)
+    order = np.lexsort((-masks.candidate_iou, rows))  # stable: equal ones stay in their order
+    return Masks(
+        masks.frame,
+        masks.candidate_logits[order],
+        masks.candidate_iou[order],
+        masks.offsets,
+        masks.model_id,
+    )

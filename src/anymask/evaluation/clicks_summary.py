@@ -10,6 +10,8 @@ from anymask.evaluation.jobs import Chart, Curve, Job, Outcome, Summary, Table
 from anymask.evaluation.statistics import Estimate, bootstrap, bootstrap_of_sets, clicks_needed
 from anymask.evaluation.truth import SIZES
 
+HEADLINE = ("p1", "oracle", "p3", "p5", "box")
+
 Case = Mapping[str, Any]
 Measure = Callable[[Case], float]
 
@@ -62,7 +64,7 @@ def summarise(outcomes: Sequence[tuple[Job, Outcome]], settings: ClickSettings) 
     }
     figures = {name: estimate.mean for name, estimate in means.items()}
     return Summary(
-        headline(figures),
+        f"mean over {len(cases)} {'set' if len(cases) == 1 else 'sets'}: {headline(figures)}",
         figures,
         (
             _by_set(cases, columns, means),
@@ -79,12 +81,10 @@ def summarise(outcomes: Sequence[tuple[Job, Outcome]], settings: ClickSettings) 
 
 
 def headline(figures: Mapping[str, float]) -> str:
-    """The means over sets in one line: "p1 46.4 oracle 62.1 p3 67.5 p5 75.5 box 69.4"."""
-    points = [name for name in figures if name[0] == "p" and name[1:].isdigit() and name != "p1"]
-    names = ["p1", "oracle", *points, "box"]
-    told = [f"{name} {100 * figures[name]:.1f}" for name in names if name in figures]
+    """The means over sets in one line: "p1 46.4, oracle 62.1, p3 67.5, p5 75.5, box 69.4"."""
+    told = [f"{name} {100 * figures[name]:.1f}" for name in HEADLINE if name in figures]
     told += [f"{name} {figures[name]:.2f}" for name in figures if name.startswith("noc")]
-    return " ".join(told)
+    return ", ".join(told)
 
 
 def _shares(columns: Iterable[str]) -> frozenset[str]:
@@ -96,11 +96,15 @@ def _by_set(
     columns: Mapping[str, Measure],
     means: Mapping[str, Estimate],
 ) -> Table:
-    rows = [
+    rows: list[tuple[str | float, ...]] = [
         (name, len(rows), *(sum(map(measure, rows)) / len(rows) for measure in columns.values()))
         for name, rows in cases.items()
     ]
-    total = ("mean", sum(map(len, cases.values())), *(one.mean for one in means.values()))
+    total: tuple[str | float, ...] = (
+        "mean",
+        sum(map(len, cases.values())),
+        *(one.mean for one in means.values()),
+    )
     return Table("IoU by set", ("set", "masks", *columns), (*rows, total), _shares(columns))
 
 
@@ -110,7 +114,7 @@ def _intervals(
     means: Mapping[str, Estimate],
     settings: ClickSettings,
 ) -> Table:
-    shown = [name for name in ("p1", "oracle", "p3", "p5", "box") if name in columns]
+    shown = [name for name in HEADLINE if name in columns]
     heads = [f"{name} {end}" for name in shown for end in ("low", "high")]
     rows: list[tuple[str | float, ...]] = []
     for one, of_set in cases.items():

@@ -26,7 +26,8 @@ svg { max-width: 100%; height: auto; }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1rem; }
 figure { margin: 0; } figure img { width: 100%; border-radius: 4px; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; }
-.key span { display: inline-block; padding: 0 .5rem; margin-right: .5rem; color: #fff; border-radius: 3px; }
+.key span { display: inline-block; padding: 0 .5rem; margin-right: .5rem; color: #fff;
+  border-radius: 3px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; }
 """
 _KEY: Final = (

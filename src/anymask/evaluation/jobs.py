@@ -177,6 +177,16 @@ class Task(Protocol):
         """Put the outcomes of all jobs together."""
 
 
+def data_id(jobs: Sequence[Job]) -> str:
+    """Names the truth that jobs are measured against: equal truth gives equal ids, in hex."""
+    digest = hashlib.sha256()
+    for job in jobs:
+        edges = job.picture.boundaries
+        stamp = None if edges is None else (edges.stat().st_size, edges.stat().st_mtime_ns)
+        digest.update(repr((job.key, str(job.picture.path), job.truths, stamp)).encode())
+    return digest.hexdigest()[:16]
+
+
 def sampled(
     sets: Sequence[DataSet], limit: int | None, seed: int, *, crowds: bool = False
 ) -> list[Job]:

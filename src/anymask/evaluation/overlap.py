@@ -51,7 +51,9 @@ def pairwise_iou(
         low = np.maximum(boxes[:, :2], other.box_xyxy[:2])
         high = np.minimum(boxes[:, 2:], other.box_xyxy[2:])
         for row in np.flatnonzero((low < high).all(axis=1)):
-            crop = crops.setdefault(int(row), a[row].crop) if len(b) > 1 else a[row].crop
+            crop = crops.get(int(row))
+            if crop is None:
+                crop = crops[int(row)] = a[int(row)].crop
             (x0, y0), (x1, y1) = low[row], high[row]
             ax, ay = boxes[row, :2]
             bx, by = other.box_xyxy[:2]

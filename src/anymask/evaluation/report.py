@@ -1,4 +1,4 @@
-"""The report of an evaluation: `report.json` for machines, `report.html` for people."""
+"""The report of an evaluation: `TASK.json` for machines, `TASK.html` for people."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def write_report(folder: Path, setting: Setting, run: Run, summary: Summary) -> 
         summary: of them.
 
     Returns:
-        The paths of `report.json` and `report.html`.
+        The paths of `TASK.json` and `TASK.html`.
 
     Raises:
         OSError: naming the file, where the system refuses.
     """
     content = document(setting, run, summary)
-    json_path = write_json_atomic(folder / "report.json", content, indent=1)
+    json_path = write_json_atomic(folder / f"{setting.task}.json", content, indent=1)
     head = {key: content[key] for key in ("model", "settings", "data", "version", "commit")}
     page = Page(
         title=f"anymask evaluate {setting.task}",
@@ -87,7 +87,7 @@ def write_report(folder: Path, setting: Setting, run: Run, summary: Summary) -> 
         failures=tuple(one.message for one in run.failures),
         pictures=worst_pictures(run.outcomes, WORST_CASES),
     )
-    return json_path, write_text_atomic(folder / "report.html", page_html(page))
+    return json_path, write_text_atomic(folder / f"{setting.task}.html", page_html(page))
 
 
 def _table(table: Table) -> Record:
