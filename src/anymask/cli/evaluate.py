@@ -52,8 +52,8 @@ def evaluate_clicks(
     rank: RankOption = "model",
     unsure: Annotated[
         Literal["skip", "object"],
-        typer.Option(help="Pixels marked as unsure count for nothing, or belong to the object."),
-    ] = "skip",
+        typer.Option(help="Pixels marked as unsure belong to the object, or count for nothing."),
+    ] = "object",
     noc: Annotated[
         bool, typer.Option("--noc", help="Also how many clicks 85 and 90 % IoU take, 20 at most.")
     ] = False,

@@ -49,7 +49,8 @@ class ClickSettings:
         seed: of sampling, random clicks and careless boxes.
         points: numbers of clicks to tell of.
         first: where the first click goes.
-        unsure: pixels nobody is sure of count for nothing, or belong to the object.
+        unsure: pixels nobody is sure of belong to the object, as plain COCO readers take them, or
+            count for nothing.
         options: how the model is asked.
         noc: go on to 20 clicks where needed, to count how many 85 and 90 % IoU take.
         baselines: names of methods to compare with, see `baselines.BASELINES`.
@@ -60,7 +61,7 @@ class ClickSettings:
     seed: int = 0
     points: tuple[int, ...] = (1, 2, 3, 5, 9)
     first: FirstClick = "centre"
-    unsure: Unsure = "skip"
+    unsure: Unsure = "object"
     options: ModelOptions = ModelOptions()
     noc: bool = False
     baselines: tuple[str, ...] = ()

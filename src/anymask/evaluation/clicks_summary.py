@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -97,14 +98,11 @@ def _by_set(
     means: Mapping[str, Estimate],
 ) -> Table:
     rows: list[tuple[str | float, ...]] = [
-        (name, len(rows), *(sum(map(measure, rows)) / len(rows) for measure in columns.values()))
-        for name, rows in cases.items()
+        (name, len(of_set), *(_mean(map(measure, of_set)) for measure in columns.values()))
+        for name, of_set in cases.items()
     ]
-    total: tuple[str | float, ...] = (
-        "mean",
-        sum(map(len, cases.values())),
-        *(one.mean for one in means.values()),
-    )
+    count = sum(map(len, cases.values()))
+    total: tuple[str | float, ...] = ("mean", count, *(one.mean for one in means.values()))
     return Table("IoU by set", ("set", "masks", *columns), (*rows, total), _shares(columns))
 
 
@@ -131,24 +129,26 @@ def _intervals(
 
 def _by_size(cases: Mapping[str, Sequence[Case]], columns: Mapping[str, Measure]) -> Table:
     pooled = [case for rows in cases.values() for case in rows]
-    rows = []
+    rows: list[tuple[str | float, ...]] = []
     for size in SIZES:
         of_size = [case for case in pooled if case["size"] == size]
-        values = [
-            sum(map(measure, of_size)) / len(of_size) if of_size else None
-            for measure in columns.values()
-        ]
+        values = [_mean(map(measure, of_size)) for measure in columns.values()]
         rows.append((size, len(of_size), *values))
     return Table("IoU by size", ("size", "masks", *columns), tuple(rows), _shares(columns))
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Of no values: not a number, shown as a dash."""
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else math.nan
 
 
 def _chart(cases: Mapping[str, Sequence[Case]], settings: ClickSettings) -> Chart:
     counts = range(1, max(settings.points) + 1)
     lines = {
-        name: [sum(map(_after(count), rows)) / len(rows) for count in counts]
-        for name, rows in cases.items()
+        name: [_mean(map(_after(count), rows)) for count in counts] for name, rows in cases.items()
     }
-    mean = [sum(values) / len(lines) for values in zip(*lines.values(), strict=True)]
+    mean = list(map(_mean, zip(*lines.values(), strict=True)))
     curves = [
         Curve(name, tuple(zip(map(float, counts), values, strict=True)))
         for name, values in lines.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -91,7 +92,7 @@ def table_html(table: Table) -> str:
 
 def cell_text(table: Table, column: str, value: str | float | None) -> str:
     """A cell for people: one decimal of percents, two of other numbers, a dash for none."""
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, str | int):
         return str(value)

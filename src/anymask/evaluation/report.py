@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,13 @@ def _table(table: Table) -> Record:
         "title": table.title,
         "columns": list(table.columns),
         "percent": sorted(table.percent),
-        "rows": [list(row) for row in table.rows],
+        "rows": [[_finite(cell) for cell in row] for row in table.rows],
     }
+
+
+def _finite(cell: str | float | None) -> str | float | None:
+    """JSON has no word for what is not a number."""
+    return None if isinstance(cell, float) and math.isnan(cell) else cell
 
 
 def _outcome(job: Job, outcome: Outcome) -> Record:
@@ -106,6 +112,6 @@ def _outcome(job: Job, outcome: Outcome) -> Record:
         "set": job.set_name,
         "image": job.picture.key,
         "file": str(job.picture.path),
-        **{key: value for key, value in outcome.items() if key != "bulk"},
+        **outcome,
         "cases": slim,
     }
