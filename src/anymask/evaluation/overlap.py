@@ -25,8 +25,8 @@ def mask_iou(prediction: Mask, truth: Mask, unsure: Mask | None = None) -> float
     """
     if unsure is not None:
         prediction, truth = prediction & ~unsure, truth & ~unsure
-    union = np.count_nonzero(prediction | truth)
-    return np.count_nonzero(prediction & truth) / union if union else 1.0
+    union = int(np.count_nonzero(prediction | truth))
+    return int(np.count_nonzero(prediction & truth)) / union if union else 1.0
 
 
 def pairwise_iou(
