@@ -58,7 +58,10 @@ def test_the_published_rule_is_the_highest_predicted_iou_whatever_the_model_puts
     class Backwards(Model):
         def segment(self, image, prompts, **options):  # type: ignore[no-untyped-def]
             masks = super().segment(image, prompts, **options)
-            ends = [range(b - 1, a - 1, -1) for a, b in zip(masks.offsets, masks.offsets[1:])]
+            ends = [
+                range(b - 1, a - 1, -1)
+                for a, b in zip(masks.offsets, masks.offsets[1:], strict=False)
+            ]
             order = np.concatenate([np.array(list(end), np.intp) for end in ends])
             return type(masks)(
                 masks.frame, masks.candidate_logits[order], masks.candidate_iou[order],

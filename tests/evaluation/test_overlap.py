@@ -17,8 +17,7 @@ def scattered(seed: int, count: int) -> np.ndarray:
     for mask in masks:
         y, x = rng.integers(0, 15), rng.integers(0, 25)
         mask[y : y + rng.integers(1, 12), x : x + rng.integers(1, 12)] = True
-        mask &= rng.random(mask.shape) < 0.8
-    return masks
+    return masks & (rng.random(masks.shape) < 0.8)
 
 
 def encoded(masks: np.ndarray) -> list[dict]:

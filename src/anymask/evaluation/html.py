@@ -119,7 +119,7 @@ def _cases(pictures: tuple[CasePicture, ...]) -> list[str]:
     if not pictures:
         return []
     figures = "\n".join(
-        f'<figure><img loading="lazy" alt="{escape(one.caption)}" src="{one.data_uri}">'
+        f'<figure><img alt="{escape(one.caption)}" src="{one.data_uri}">'
         f"<figcaption>{escape(one.caption)}</figcaption></figure>"
         for one in pictures
     )
