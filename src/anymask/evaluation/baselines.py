@@ -89,10 +89,10 @@ def grabcut(rgb: Picture) -> Baseline:
         labels[y0 : y1 + 1, x0 : x1 + 1] = cv2.GC_PR_FGD
         if (labels == cv2.GC_PR_FGD).all():  # no background is left to learn from
             return np.ones(rgb.shape[:2], np.bool_)
-        models = np.zeros((1, 65)), np.zeros((1, 65))
+        background, foreground = np.zeros((2, 1, 65))
         cv2.setRNGSeed(0)
         cv2.grabCut(
-            np.ascontiguousarray(rgb[..., ::-1]), labels, None, *models, GRABCUT_ROUNDS,
+            np.ascontiguousarray(rgb[..., ::-1]), labels, (0, 0, 1, 1), background, foreground, GRABCUT_ROUNDS,
             cv2.GC_INIT_WITH_MASK,
         )  # fmt: skip
         return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from anymask.evaluation.clicks_settings import NOC_CLICKS, NOC_TARGETS, ClickSettings
 from anymask.evaluation.jobs import Chart, Curve, Job, Outcome, Summary, Table
-from anymask.evaluation.statistics import Estimate, bootstrap, bootstrap_of_sets, clicks_needed
+from anymask.evaluation.statistics import (
+    Estimate,
+    bootstrap,
+    bootstrap_of_sets,
+    clicks_needed,
+    mean_of,
+)
 from anymask.evaluation.truth import SIZES
 
 HEADLINE = ("p1", "oracle", "p3", "p5", "box")
@@ -98,7 +103,7 @@ def _by_set(
     means: Mapping[str, Estimate],
 ) -> Table:
     rows: list[tuple[str | float, ...]] = [
-        (name, len(of_set), *(_mean(map(measure, of_set)) for measure in columns.values()))
+        (name, len(of_set), *(mean_of(map(measure, of_set)) for measure in columns.values()))
         for name, of_set in cases.items()
     ]
     count = sum(map(len, cases.values()))
@@ -132,23 +137,18 @@ def _by_size(cases: Mapping[str, Sequence[Case]], columns: Mapping[str, Measure]
     rows: list[tuple[str | float, ...]] = []
     for size in SIZES:
         of_size = [case for case in pooled if case["size"] == size]
-        values = [_mean(map(measure, of_size)) for measure in columns.values()]
+        values = [mean_of(map(measure, of_size)) for measure in columns.values()]
         rows.append((size, len(of_size), *values))
     return Table("IoU by size", ("size", "masks", *columns), tuple(rows), _shares(columns))
-
-
-def _mean(values: Iterable[float]) -> float:
-    """Of no values: not a number, shown as a dash."""
-    numbers = list(values)
-    return sum(numbers) / len(numbers) if numbers else math.nan
 
 
 def _chart(cases: Mapping[str, Sequence[Case]], settings: ClickSettings) -> Chart:
     counts = range(1, max(settings.points) + 1)
     lines = {
-        name: [_mean(map(_after(count), rows)) for count in counts] for name, rows in cases.items()
+        name: [mean_of(map(_after(count), rows)) for count in counts]
+        for name, rows in cases.items()
     }
-    mean = list(map(_mean, zip(*lines.values(), strict=True)))
+    mean = list(map(mean_of, zip(*lines.values(), strict=True)))
     curves = [
         Curve(name, tuple(zip(map(float, counts), values, strict=True)))
         for name, values in lines.items()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anymask.errors import FileFormatError
+from anymask.evaluation.statistics import mean_of
 from anymask.evaluation.truth import DataSet, TruePicture, Truth
 from anymask.inference.encoded import EncodedImage, image_hash
 from anymask.inference.segment import Model
@@ -155,6 +156,27 @@ class Summary:
     tables: tuple[Table, ...]
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+
+def table_by_set(
+    title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]], counts: Sequence[str]
+) -> Table:
+    """A row a set and one of means.
+
+    Args:
+        title: of the table.
+        columns: names of the values.
+        rows: name of the set -> its values.
+        counts: columns that are added up, not averaged; all others are shares of 1.
+    """
+    values = list(zip(*rows.values(), strict=True))
+    total = [
+        sum(column) if name in counts else mean_of(column)
+        for name, column in zip(columns, values, strict=True)
+    ]
+    lines = [(name, *row) for name, row in rows.items()]
+    shares = frozenset(columns).difference(counts)
+    return Table(title, ("set", *columns), (*lines, ("mean", *total)), shares)
 
 
 class Task(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,12 @@ class Estimate:
     low: float
     high: float
     count: int
+
+
+def mean_of(values: Iterable[float]) -> float:
+    """The mean of what is a number; of nothing it is none (NaN), shown as a dash."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else math.nan
 
 
 def clicks_needed(ious: Sequence[float], wanted: float, most: int) -> int:

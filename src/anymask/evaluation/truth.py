@@ -32,6 +32,7 @@ class Truth:
         ignore: run-length code of pixels that nobody is sure of; they count for nothing.
         category: number of its class, 0 where there are none.
         crowd: many objects in one, as COCO marks them.
+        area: pixels, as its file tells; None where it does not.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Truth:
     ignore: Mapping[str, Any] | None = None
     category: int = 0
     crowd: bool = False
+    area: float | None = None
 
     def mask(self) -> Mask:
         """(H, W) bool: the pixels that are surely its own.

@@ -63,6 +63,7 @@ def _truth(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Truth:
         annotation.get("ignore") or None,
         int(annotation.get("category_id") or 0),
         bool(annotation.get("iscrowd")),
+        float(annotation["area"]) if "area" in annotation else None,
     )
 
 
