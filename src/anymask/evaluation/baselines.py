@@ -91,10 +91,9 @@ def grabcut(rgb: Picture) -> Baseline:
             return np.ones(rgb.shape[:2], np.bool_)
         background, foreground = np.zeros((2, 1, 65))
         cv2.setRNGSeed(0)
-        cv2.grabCut(
-            np.ascontiguousarray(rgb[..., ::-1]), labels, (0, 0, 1, 1), background, foreground, GRABCUT_ROUNDS,
-            cv2.GC_INIT_WITH_MASK,
-        )  # fmt: skip
+        bgr = np.ascontiguousarray(rgb[..., ::-1])
+        mode = cv2.GC_INIT_WITH_MASK  # the rectangle is not looked at then
+        cv2.grabCut(bgr, labels, (0, 0, 1, 1), background, foreground, GRABCUT_ROUNDS, mode)
         return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
     return answer

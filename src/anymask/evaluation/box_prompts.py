@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from anymask.evaluation.jobs import (
     Outcome,
     Summary,
     limited_pictures,
+    over_sets,
+    shares_of,
     table_by_set,
 )
 from anymask.evaluation.points import truth_box
@@ -59,7 +61,7 @@ class BoxSettings:
     detections: Path | None = None
     refine: bool = False
     most: int = 100
-    options: ModelOptions = ModelOptions()
+    options: ModelOptions = field(default_factory=ModelOptions)
 
 
 class BoxTask:
@@ -126,12 +128,10 @@ class BoxTask:
         most = ALL if self._detections is None else self._settings.most
         rows = {name: _row(of_set, most) for name, of_set in sets.items()}
         table = table_by_set("Masks from boxes", COLUMNS, rows, ("images", "masks"))
-        means = dict(zip(table.columns[1:], table.rows[-1][1:], strict=True))
-        figures = {name: float(means[name] or 0) for name in COLUMNS if name in table.percent}
-        told = ", ".join(f"{name} {100 * figures[name]:.1f}" for name in ("AP", "AP50", "mIoU"))
+        figures = shares_of(table)
         source = "true boxes" if self._detections is None else "a detector's boxes"
         return Summary(
-            f"mean over {len(sets)} {'set' if len(sets) == 1 else 'sets'}: {told}",
+            over_sets(len(sets), figures, ("AP", "AP50", "mIoU")),
             figures,
             (table,),
             notes=(f"Masks from {source}; AP and AR are COCO's.",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -62,7 +62,7 @@ class ClickSettings:
     points: tuple[int, ...] = (1, 2, 3, 5, 9)
     first: FirstClick = "centre"
     unsure: Unsure = "object"
-    options: ModelOptions = ModelOptions()
+    options: ModelOptions = field(default_factory=ModelOptions)
     noc: bool = False
     baselines: tuple[str, ...] = ()
     bootstrap: int = 1000

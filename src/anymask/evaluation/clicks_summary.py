@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from anymask.evaluation.clicks_settings import NOC_CLICKS, NOC_TARGETS, ClickSettings
-from anymask.evaluation.jobs import Chart, Curve, Job, Outcome, Summary, Table
+from anymask.evaluation.jobs import Chart, Curve, Job, Outcome, Summary, Table, over_sets
 from anymask.evaluation.statistics import (
     Estimate,
     bootstrap,
@@ -70,7 +70,7 @@ def summarise(outcomes: Sequence[tuple[Job, Outcome]], settings: ClickSettings) 
     }
     figures = {name: estimate.mean for name, estimate in means.items()}
     return Summary(
-        f"mean over {len(cases)} {'set' if len(cases) == 1 else 'sets'}: {headline(figures)}",
+        headline(figures, len(cases)),
         figures,
         (
             _by_set(cases, columns, means),
@@ -86,11 +86,10 @@ def summarise(outcomes: Sequence[tuple[Job, Outcome]], settings: ClickSettings) 
     )
 
 
-def headline(figures: Mapping[str, float]) -> str:
+def headline(figures: Mapping[str, float], sets: int) -> str:
     """The means over sets in one line: "p1 46.4, oracle 62.1, p3 67.5, p5 75.5, box 69.4"."""
-    told = [f"{name} {100 * figures[name]:.1f}" for name in HEADLINE if name in figures]
-    told += [f"{name} {figures[name]:.2f}" for name in figures if name.startswith("noc")]
-    return ", ".join(told)
+    clicks = [f"{name} {figures[name]:.2f}" for name in figures if name.startswith("noc")]
+    return ", ".join([over_sets(sets, figures, HEADLINE), *clicks])
 
 
 def _shares(columns: Iterable[str]) -> frozenset[str]:

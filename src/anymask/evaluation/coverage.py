@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anymask.evaluation.cases import best_cases
-from anymask.evaluation.jobs import Bench, Job, Outcome, Summary, limited_pictures, table_by_set
+from anymask.evaluation.jobs import (
+    Bench,
+    Job,
+    Outcome,
+    Summary,
+    limited_pictures,
+    over_sets,
+    shares_of,
+    table_by_set,
+)
 from anymask.evaluation.overlap import pairwise_iou
 from anymask.evaluation.proposals import all_masks
 from anymask.evaluation.statistics import mean_of
@@ -89,18 +98,16 @@ class CoverageTask:
         rows = {name: _row(of_set) for name, of_set in sets.items()}
         counts = ("images", "objects", "masks")
         table = table_by_set("Everything mode", COLUMNS, rows, counts)
-        means = dict(zip(table.columns[1:], table.rows[-1][1:], strict=True))
-        figures = {name: float(means[name] or 0) for name in COLUMNS if name in table.percent}
-        told = ", ".join(f"{name} {100 * value:.1f}" for name, value in figures.items())
+        figures = shares_of(table)
         return Summary(
-            f"mean over {len(sets)} {'set' if len(sets) == 1 else 'sets'}: {told}",
+            over_sets(len(sets), figures, COLUMNS),
             figures,
             (table,),
             notes=(
                 "best IoU is that of the mask that fits an object best, found the share of objects "
-                "for which it is 0.5 or more; covered and picture are the shares of true pixels and "
-                "of all pixels under any mask; duplicates the share of masks that overlap a surer "
-                f"one by more than {DUPLICATE_IOU:g}.",
+                "for which it is 0.5 or more; covered and picture are the shares of true pixels "
+                "and of all pixels under any mask; duplicates the share of masks that overlap a "
+                f"surer one by more than {DUPLICATE_IOU:g}.",
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,9 +175,25 @@ def table_by_set(
         sum(column) if name in counts else mean_of(column)
         for name, column in zip(columns, values, strict=True)
     ]
-    lines = [(name, *row) for name, row in rows.items()]
+    lines: list[tuple[str | float, ...]] = [(name, *row) for name, row in rows.items()]
     shares = frozenset(columns).difference(counts)
     return Table(title, ("set", *columns), (*lines, ("mean", *total)), shares)
+
+
+def shares_of(table: Table) -> dict[str, float]:
+    """Name of the column -> its mean, of a table's last row; only shares that are numbers."""
+    means = zip(table.columns, table.rows[-1], strict=True)
+    return {
+        name: float(value)
+        for name, value in means
+        if name in table.percent and isinstance(value, int | float) and not math.isnan(value)
+    }
+
+
+def over_sets(count: int, figures: Mapping[str, float], names: Sequence[str]) -> str:
+    """The line to remember: "mean over 2 sets: AP 41.0, AP50 72.5"."""
+    told = ", ".join(f"{name} {100 * figures[name]:.1f}" for name in names if name in figures)
+    return f"mean over {count} {'set' if count == 1 else 'sets'}: {told}"
 
 
 class Task(Protocol):

@@ -1,4 +1,4 @@
-"""Object proposals (paper, section 7.3 and appendix D.3): how many objects the masks find (AR@k)."""
+"""Object proposals (paper, section 7.3 and appendix D.3): how many objects masks find (AR@k)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from anymask.evaluation.jobs import (
     Outcome,
     Summary,
     limited_pictures,
+    over_sets,
+    shares_of,
     table_by_set,
 )
 from anymask.evaluation.truth import DataSet
@@ -84,11 +86,9 @@ class ProposalTask:
         rows = {name: _row(pictures) for name, pictures in sets.items()}
         counts = ("images", "objects", "masks")
         table = table_by_set("Recall of proposals", COLUMNS, rows, counts)
-        means = dict(zip(table.columns[1:], table.rows[-1][1:], strict=True))
-        figures = {name: float(means[name] or 0) for name in COLUMNS if name in table.percent}
-        told = ", ".join(f"AR@{k} {100 * figures[f'AR@{k}']:.1f}" for k in COUNTS)
+        figures = shares_of(table)
         return Summary(
-            f"mean over {len(sets)} {'set' if len(sets) == 1 else 'sets'}: {told}",
+            over_sets(len(sets), figures, [f"AR@{k}" for k in COUNTS]),
             figures,
             (table,),
             notes=(f"ARs, ARm and ARl are by size, with {COUNTS[-1]} proposals.",),
