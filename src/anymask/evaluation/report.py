@@ -19,6 +19,7 @@ WORST_CASES = 20
 
 Record = dict[str, Any]
 _BULKY = ("truth", "prediction")
+_KEPT_BY_JOURNAL = ("compared",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,6 @@ def _outcome(job: Job, outcome: Outcome) -> Record:
         "set": job.set_name,
         "image": job.picture.key,
         "file": str(job.picture.path),
-        **outcome,
+        **{key: value for key, value in outcome.items() if key not in _KEPT_BY_JOURNAL},
         "cases": slim,
     }
