@@ -43,7 +43,7 @@ def _grey(rgb: NDArray[np.uint8]) -> Floats:
 
 
 def _gradient(grey: Floats) -> Floats:
-    return np.hypot(ndimage.sobel(grey, axis=0), ndimage.sobel(grey, axis=1))
+    return np.asarray(np.hypot(ndimage.sobel(grey, axis=0), ndimage.sobel(grey, axis=1)))
 
 
 def _scaled(values: Floats) -> Floats:

@@ -55,7 +55,7 @@ class Neighbours:
         return result
 
     def _neighbours(self, places: Numbers) -> list[list[int]]:
-        """Of each place the pixels of the drawing in reach, nearest first; found once."""
+        """Of each place the pixels of the drawing in reach; looked up once."""
         keys = (places[:, 0] * self._shape[1] + places[:, 1]).tolist()
         new = [number for number, key in enumerate(keys) if key not in self._near]
         if new and self._tree is not None:

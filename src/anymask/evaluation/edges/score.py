@@ -101,7 +101,7 @@ def count_edges(strength: Floats, drawings: Bools, *, levels: Floats, tolerance:
         if not found.any():
             rows[0, number:] = total
             break
-        found = thin(found)
+        found = thin(found)  # type: ignore[no-untyped-call]
         met = [one.met(found) for one in people]
         rows[:, number] = (
             total,

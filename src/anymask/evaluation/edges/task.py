@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from anymask.errors import FileFormatError, PromptError
+from anymask.errors import FileFormatError, MissingExtraError, PromptError
 from anymask.evaluation.edges.classic import canny, sobel
 from anymask.evaluation.edges.from_masks import mask_edges
 from anymask.evaluation.edges.score import Counts, count_edges, edge_score, f_measure, thresholds
@@ -70,11 +71,16 @@ class EdgeTask:
 
     Args:
         settings: how.
+
+    Raises:
+        MissingExtraError: scikit-image is not installed.
     """
 
     name = "edges"
 
     def __init__(self, settings: EdgeSettings) -> None:
+        if find_spec("skimage") is None:
+            raise MissingExtraError("skimage", "evaluation", "to thin edges")
         self._settings = settings
 
     def settings(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ MARGIN: Final = 1.01
 
 
 def thinned(strength: Floats) -> Floats:
-    """Suppress what is not the crest, as the usual edge evaluations do (Dollar's `edgesNms`).
+    """Suppress what is not the crest, like the thinning of the usual edge evaluations.
 
     Args:
         strength: (H, W), 0 where there is no edge.
@@ -34,16 +34,17 @@ def thinned(strength: Floats) -> Floats:
         places = np.stack([ys + step * np.sin(across), xs + step * np.cos(across)])
         beside = ndimage.map_coordinates(strength, places, order=1, mode="nearest")
         crest &= strength * MARGIN >= beside
-    return np.where(crest, strength, 0.0) * _fading(strength.shape)
+    return np.asarray(np.where(crest, strength, 0.0) * _fading(strength.shape))
 
 
 def _direction_across(strength: Floats) -> Floats:
-    """(H, W) radians in 0..pi: where the smoothed strength bends most."""
+    """(H, W) radians: along it the smoothed strength bends down most."""
     smooth = _triangle(strength)
     dy, dx = np.gradient(smooth)
     dxy, dxx = np.gradient(dx)
     dyy, _ = np.gradient(dy)
-    return np.mod(np.arctan(dyy * np.sign(-dxy) / (dxx + 1e-5)), np.pi)
+    # the eigenvector of the lesser eigenvalue of the second derivatives
+    return np.asarray(0.5 * np.arctan2(2 * dxy, dxx - dyy) + np.pi / 2)
 
 
 def _triangle(values: Floats) -> Floats:
