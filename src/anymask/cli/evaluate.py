@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +17,7 @@ from anymask.cli.evaluate_options import (
     Order,
     OutOption,
     OverwriteOption,
+    PictureLimitOption,
     RankOption,
     SeedOption,
     WorkersOption,
@@ -31,6 +33,9 @@ from anymask.cli.model_choice import (
     OfflineOption,
 )
 from anymask.cli.models import CacheDirOption, JsonOption, ModelDirOption
+
+if TYPE_CHECKING:
+    from anymask.inference.everything.settings import EverythingSettings
 
 evaluate_app = typer.Typer(
     help="Measure how good the masks are, on data with truth.",
@@ -111,6 +116,222 @@ def evaluate_clicks(
         model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
     )
     raise typer.Exit(run(ClickTask(settings), find_mask_sets(data or []), order, choice))
+
+
+@evaluate_app.command("boxes")
+def evaluate_boxes(
+    *,
+    data: MaskDataArgument = None,
+    detections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A detector's boxes as COCO results; else the true boxes."
+        ),
+    ] = None,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Ask again with the box and the first answer.")
+    ] = False,
+    most: Annotated[
+        int, typer.Option(metavar="COUNT", min=1, help="A detector's masks that count.")
+    ] = 100,
+    rank: RankOption = "model",
+    limit: PictureLimitOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = DEFAULT_OUT,
+    workers: WorkersOption = 1,
+    embeddings: EmbeddingsOption = None,
+    overwrite: OverwriteOption = False,
+    max_pixels: MaxPixelsOption = None,
+    as_json: JsonOption = False,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    image_size: ImageSizeOption = 1024,
+    model_dir: ModelDirOption = None,
+    cache_dir: CacheDirOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Masks from boxes, true ones or a detector's: COCO's average precision.
+
+    Example: anymask evaluate boxes ../shared/data/F --limit 20
+    """
+    from anymask.cli.evaluate_run import run
+    from anymask.evaluation.box_prompts import BoxSettings, BoxTask
+    from anymask.evaluation.clicks_settings import ModelOptions
+    from anymask.evaluation.sets.find import find_mask_sets
+
+    settings = BoxSettings(
+        limit=limit,
+        seed=seed,
+        detections=detections,
+        refine=refine,
+        most=most,
+        options=ModelOptions(rank=rank),
+    )
+    order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
+    choice = ModelChoice(
+        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+    )
+    raise typer.Exit(run(BoxTask(settings), find_mask_sets(data or []), order, choice))
+
+
+@evaluate_app.command("proposals")
+def evaluate_proposals(
+    *,
+    data: MaskDataArgument = None,
+    preset: Annotated[
+        Literal["exact", "fast", "sa1b", "proposals", "edges"],
+        typer.Option(help="Settings of everything mode; see docs/everything.md."),
+    ] = "proposals",
+    points_per_side: Annotated[
+        int | None, typer.Option(metavar="COUNT", min=1, help="Instead of the preset's grid.")
+    ] = None,
+    limit: PictureLimitOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = DEFAULT_OUT,
+    workers: WorkersOption = 1,
+    embeddings: EmbeddingsOption = None,
+    overwrite: OverwriteOption = False,
+    max_pixels: MaxPixelsOption = None,
+    as_json: JsonOption = False,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    image_size: ImageSizeOption = 1024,
+    model_dir: ModelDirOption = None,
+    cache_dir: CacheDirOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """How many objects are among 10, 100, 1000 masks of everything mode (AR@k).
+
+    Example: anymask evaluate proposals ../shared/data/F --limit 5
+    """
+    from anymask.cli.evaluate_run import run
+    from anymask.evaluation.proposals import ProposalSettings, ProposalTask
+    from anymask.evaluation.sets.find import find_mask_sets
+
+    asked = _everything(preset, points_per_side)
+    task = ProposalTask(ProposalSettings(limit=limit, seed=seed, everything=asked))
+    order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
+    choice = ModelChoice(
+        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+    )
+    raise typer.Exit(run(task, find_mask_sets(data or []), order, choice))
+
+
+@evaluate_app.command("everything")
+def evaluate_everything(
+    *,
+    data: MaskDataArgument = None,
+    preset: Annotated[
+        Literal["exact", "fast", "sa1b", "proposals", "edges"],
+        typer.Option(help="Settings of everything mode; see docs/everything.md."),
+    ] = "exact",
+    points_per_side: Annotated[
+        int | None, typer.Option(metavar="COUNT", min=1, help="Instead of the preset's grid.")
+    ] = None,
+    limit: PictureLimitOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = DEFAULT_OUT,
+    workers: WorkersOption = 1,
+    embeddings: EmbeddingsOption = None,
+    overwrite: OverwriteOption = False,
+    max_pixels: MaxPixelsOption = None,
+    as_json: JsonOption = False,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    image_size: ImageSizeOption = 1024,
+    model_dir: ModelDirOption = None,
+    cache_dir: CacheDirOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """What everything mode covers of the truth, and how much it says twice.
+
+    Example: anymask evaluate everything ../shared/data/A --limit 2
+    """
+    from anymask.cli.evaluate_run import run
+    from anymask.evaluation.coverage import CoverageSettings, CoverageTask
+    from anymask.evaluation.sets.find import find_mask_sets
+
+    asked = _everything(preset, points_per_side)
+    task = CoverageTask(CoverageSettings(limit=limit, seed=seed, everything=asked))
+    order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
+    choice = ModelChoice(
+        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+    )
+    raise typer.Exit(run(task, find_mask_sets(data or []), order, choice))
+
+
+@evaluate_app.command("edges")
+def evaluate_edges(
+    *,
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Folder with images/ and gt/ as in BSDS500, or a folder of such.",
+            show_default=False,
+        ),
+    ] = None,
+    points_per_side: Annotated[
+        int, typer.Option(metavar="COUNT", min=1, help="Of the grid whose masks give the edges.")
+    ] = 16,
+    thresholds: Annotated[
+        int, typer.Option(metavar="COUNT", min=1, help="Of edge strength that are tried.")
+    ] = 99,
+    tolerance: Annotated[
+        float, typer.Option(metavar="SHARE", help="Largest distance, in diagonals.")
+    ] = 0.0075,
+    limit: PictureLimitOption = None,
+    seed: SeedOption = 0,
+    out: OutOption = DEFAULT_OUT,
+    workers: WorkersOption = 1,
+    embeddings: EmbeddingsOption = None,
+    overwrite: OverwriteOption = False,
+    max_pixels: MaxPixelsOption = None,
+    as_json: JsonOption = False,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    image_size: ImageSizeOption = 1024,
+    model_dir: ModelDirOption = None,
+    cache_dir: CacheDirOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Edges from masks against edges drawn by people, beside Canny and Sobel.
+
+    Example: anymask evaluate edges ../shared/data/B --limit 8
+    """
+    from anymask.cli.evaluate_run import run
+    from anymask.evaluation.edges.task import EdgeSettings, EdgeTask
+    from anymask.evaluation.sets.find import find_boundary_sets
+
+    settings = EdgeSettings(
+        limit=limit,
+        seed=seed,
+        points_per_side=points_per_side,
+        thresholds=thresholds,
+        tolerance=tolerance,
+    )
+    order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
+    choice = ModelChoice(
+        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+    )
+    raise typer.Exit(run(EdgeTask(settings), find_boundary_sets(data or []), order, choice))
+
+
+def _everything(name: str, points_per_side: int | None) -> EverythingSettings:
+    from anymask.inference.everything.presets import preset
+
+    settings = preset(name)
+    if points_per_side is None:
+        return settings
+    return replace(settings, points_per_side=points_per_side)
 
 
 def _words(text: str) -> tuple[str, ...]:
