@@ -72,7 +72,10 @@ def walker(rgb: Picture) -> Baseline:
         x = min(int((click[0] + 0.5) * size[0] / width), size[0] - 1)
         y = min(int((click[1] + 0.5) * size[1] / height), size[1] - 1)
         seeds[y, x] = 1
-        labels = random_walker(small, seeds, beta=WALKER_BETA, mode="cg_j", channel_axis=-1)
+        # only which probability is larger counts, so that rounding beyond 0 and 1 does no harm
+        labels = random_walker(
+            small, seeds, beta=WALKER_BETA, mode="cg_j", prob_tol=np.inf, channel_axis=-1
+        )
         mask = Image.fromarray(np.asarray(labels == 1, np.uint8) * 255)
         return np.asarray(mask.resize((width, height), Image.Resampling.NEAREST)) > 0
 
