@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 from anymask.evaluation.edges.classic import canny, sobel
-from anymask.evaluation.edges.matching import Neighbours
+from anymask.evaluation.edges.matching import met_in_order
 from anymask.evaluation.edges.score import (
     Counts,
     count_edges,
@@ -44,16 +44,32 @@ def test_as_many_pixels_meet_as_in_the_best_assignment(
 ) -> None:
     rng = np.random.default_rng(seed)
     found, drawn = rng.random((2, 9, 11)) < density
-    met = Neighbours(drawn, reach).met(found)
-    assert not (met & ~found).any()
-    assert met.sum() == brute_pairs(found, drawn, reach)
+    places = rng.permutation(np.argwhere(found))
+    met = met_in_order(places, drawn, reach)
+    for count in {len(places), len(places) // 2, len(places) // 4}:
+        first = np.zeros_like(found)
+        first[tuple(places[:count].T)] = True
+        assert met[:count].sum() == brute_pairs(first, drawn, reach)
 
 
 def test_one_drawn_pixel_meets_one_found_pixel_only() -> None:
-    found, drawn = np.zeros((2, 5, 5), np.bool_)
-    found[2, 1:4] = True
+    drawn = np.zeros((5, 5), np.bool_)
     drawn[2, 2] = True
-    assert Neighbours(drawn, 3).met(found).sum() == 1
+    places = np.array([[2, 1], [2, 2], [2, 3]])
+    assert met_in_order(places, drawn, 3).tolist() == [True, False, False]
+
+
+def test_an_earlier_pixel_moves_on_for_a_later_one() -> None:
+    drawn = np.zeros((1, 9), np.bool_)
+    drawn[0, [3, 5]] = True
+    places = np.array([[0, 4], [0, 2]])  # the first may take either, the second only one
+    assert met_in_order(places, drawn, 1).tolist() == [True, True]
+
+
+def test_a_long_line_is_paired_in_no_time() -> None:
+    drawn = np.zeros((300, 300), np.bool_)
+    drawn[100:105, :] = drawn[:, 150:155] = True
+    assert met_in_order(np.argwhere(drawn), np.roll(drawn, 3, axis=0), 4.0).mean() > 0.95
 
 
 def test_a_drawing_that_is_found_exactly_scores_one() -> None:
