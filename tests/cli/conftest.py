@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from anymask.cli import main
-from anymask.inference.backend import Decoded, PromptBatch
+from anymask.inference.backend import Candidates, Decoded, PromptBatch, confident
 from anymask.inference.segment import Model
 
 
@@ -42,6 +42,11 @@ class DiscBackend:
             logits.append(radii[:, None, None] - np.hypot(xs - x, ys - y))
         iou = np.tile([0.7, 0.9, 0.8][: len(radii)], (len(prompts), 1))
         return Decoded(np.array(logits, np.float32), iou.astype(np.float32))
+
+    def decode_confident(
+        self, images: Sequence[Any], prompts: PromptBatch, min_iou: float
+    ) -> Candidates:
+        return confident(self.decode(images, prompts), min_iou)
 
 
 @dataclass

@@ -114,3 +114,49 @@ def test_wrong_usage_is_told_in_a_line(run, stub, data: Path, words, told: str) 
     assert ended.code == 2
     assert told in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_boxes_proposals_and_everything_tell_their_means(run, stub, data: Path) -> None:
+    for name, words, told in (
+        ("boxes", ["--limit", "1"], "mean over 2 sets: AP "),
+        ("proposals", ["--points-per-side", "2"], "mean over 2 sets: AR@10 "),
+        ("everything", ["--points-per-side", "2"], "mean over 2 sets: best IoU "),
+    ):
+        ended = run("evaluate", name, data, *words, "--out", "report")
+        assert ended.code == 0, ended.err
+        assert ended.out.splitlines()[-1].startswith(told)
+        assert Path("report", f"{name}.json").is_file()
+        assert Path("report", f"{name}.html").is_file()
+
+
+def test_edges_want_edges(run, stub, data: Path) -> None:
+    ended = run("evaluate", "edges", data)
+    assert ended.code == 2
+    assert "edges drawn by people" in ended.err
+
+
+def test_a_page_joins_quality_and_speed(run, stub, data: Path) -> None:
+    run("evaluate", "clicks", data, "--out", "report")
+    speed = {
+        "machine": {"cpu": "a processor", "cores": 2, "system": "a system"},
+        "titles": {"click": "One click"},
+        "rows": [
+            {"task": "click", "variant": "anymask onnx", "allocator": "default",
+             "seconds": [0.02, 0.01, 0.03], "peak_rss_mb": 210.4},
+            {"task": "click", "variant": "other", "allocator": "default", "skipped": "why"},
+        ],
+    }  # fmt: skip
+    Path("speed.json").write_text(json.dumps(speed))
+    ended = run("evaluate", "page", "report/clicks.json", "--speed", "speed.json", "-o", "page.md")
+    assert ended.code == 0, ended.err
+    page = Path("page.md").read_text()
+    assert "| set | masks | p1 |" in page
+    assert "| One click | anymask onnx | 20 ms | 210 MB | 3 |" in page
+    assert "other" not in page
+
+
+def test_a_page_of_something_else_is_refused(run, tmp_path: Path) -> None:
+    Path("other.json").write_text("{}")
+    ended = run("evaluate", "page", "other.json")
+    assert ended.code == 2
+    assert "schema" in ended.err

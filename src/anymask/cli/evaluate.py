@@ -325,6 +325,40 @@ def evaluate_edges(
     raise typer.Exit(run(EdgeTask(settings), find_boundary_sets(data or []), order, choice))
 
 
+@evaluate_app.command("page")
+def evaluate_page(
+    *,
+    reports: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="REPORT", help="JSON files of reports.", show_default=False),
+    ] = None,
+    speed: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="results.json of the benchmarks, to stand beside."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Markdown file; else it is printed."),
+    ] = None,
+) -> None:
+    """Put reports, and the benchmarks' speed, on one Markdown page.
+
+    Example: anymask evaluate page anymask-evaluation/clicks.json -o quality.md
+    """
+    from anymask.evaluation.page import page_markdown, read_report, read_speed
+    from anymask.io.files import write_text_atomic
+
+    if not reports:
+        raise UsageError("no report was given; give the JSON files that anymask evaluate wrote")
+    text = page_markdown(
+        [read_report(path) for path in reports], None if speed is None else read_speed(speed)
+    )
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        typer.echo(f"  {write_text_atomic(out, text)}")
+
+
 def _everything(name: str, points_per_side: int | None) -> EverythingSettings:
     from anymask.inference.everything.presets import preset
 
