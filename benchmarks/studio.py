@@ -91,7 +91,7 @@ class Tab:
         """Seconds from giving the file until the mask under the pointer is there."""
         self.page.mouse.move(640, 400)
         with self.page.expect_file_chooser() as chooser:
-            self.page.keyboard.press("o")
+            self.page.get_by_role("button", name="Open picture", exact=True).click()
         began = time.perf_counter()
         chooser.value.set_files(path)
         self.until("() => document.documentElement.dataset.state === 'ready'")

@@ -58,6 +58,7 @@ export class Studio {
   /** Number of the newest preview, and of the newest that nobody waits for any more. */
   private previews = 0;
   private left = 0;
+  private hovered: { x: number; y: number } | null = null;
   private wantedBox: BoxXyxy | null = null;
   private tryingBox = false;
   private readonly arrivals = signal(0);
@@ -156,6 +157,9 @@ export class Studio {
   /** Shows what a click there would give, while nothing has been clicked yet. */
   async hover(place: { x: number; y: number } | null): Promise<void> {
     const picture = this.current.value;
+    const resting = place && place.x === this.hovered?.x && place.y === this.hovered.y;
+    if (resting && this.preview.value) return;
+    this.hovered = place;
     const number = ++this.previews;
     const wanted = place && picture?.stage.value === "ready" && this.opened && isEmpty(this.draft.value);
     if (!wanted) {
