@@ -47,12 +47,12 @@ class Server:
         """The page's address."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start it, on the port of the last time if there was one; returns when it listens."""
         command = [
             sys.executable, "-m", "anymask", "serve", "--no-open",
             "--port", str(self.port),
-            "--cache-dir", str(self.folder), "--model-dir", str(self.weights),
+            "--cache-dir", str(self.folder), "--model-dir", str(self.weights), *options,
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
