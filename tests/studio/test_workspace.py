@@ -27,6 +27,21 @@ def mirrored(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_file_above_the_limit_is_refused_before_it_is_sent(
+    chromium: Browser, own_server: Server, tmp_path: Path
+) -> None:
+    own_server.stop()
+    own_server.start("--upload-limit-mb", "1")
+    large = tmp_path / "large.bmp"
+    Image.new("RGB", (1000, 1000)).save(large)
+    studio = Studio(chromium.new_context().new_page(), own_server.url)
+    studio.choose(large)
+    alert = studio.page.get_by_role("alert").filter(has_text="large.bmp")
+    expect(alert).to_contain_text("1 MB")
+    studio.open(COFFEE)
+    studio.page.context.close()
+
+
 def test_each_picture_keeps_its_own_objects_and_history(studio: Studio, mirrored: Path) -> None:
     studio.open(COFFEE, mirrored)
     studio.click(*CUP)
@@ -53,7 +68,7 @@ def test_closing_a_picture_shows_the_next_and_at_last_the_empty_page(
     expect(studio.page.get_by_role("heading", name="Drop a picture here")).to_be_visible()
 
 
-def test_what_is_exported_holds_all_pictures(studio: Studio, mirrored: Path) -> None:
+def test_there_is_nothing_to_export_before_a_mask_is_saved(studio: Studio, mirrored: Path) -> None:
     studio.open(COFFEE, mirrored)
     studio.click(*CUP)
     studio.button("Next picture").click()

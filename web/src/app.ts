@@ -47,7 +47,12 @@ export class App {
   private pixelsOf: Blob | null = null;
 
   constructor() {
-    this.studio = new Studio(this.client, this.openDecoder(), this.notices);
+    this.studio = new Studio(
+      this.client,
+      this.openDecoder(),
+      () => this.about.peek()?.limits.upload_bytes ?? null,
+      this.notices,
+    );
     effect(() => this.followPicture());
     effect(() => this.markState());
     effect(() => {
@@ -257,6 +262,7 @@ export class App {
       }
       return `Encoding ${picture.name} …`;
     }
+    if (picture?.stage.value === "failed") return `${picture.name} could not be prepared: reload the page`;
     const everything = picture?.everything.value;
     if (everything?.state === "running") {
       return everything.total
