@@ -89,6 +89,7 @@ export class Preparation {
 
   /** What would make the connection break instead of giving an answer. */
   private async checkFile(file: Blob): Promise<void> {
+    if (file.size === 0) throw new Unusable("the file is empty");
     const limit = this.limitBytes();
     if (limit !== null && file.size > limit) {
       const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
