@@ -108,12 +108,11 @@ export class Preparation {
     picture.stage.value = "encoding";
     picture.progress.value = 0;
     const { signal } = picture.closing;
-    const embedding = await this.known(picture, ({ id }) =>
-      this.client.embedding(id, this.progressOf(picture), signal),
-    );
-    if (!picture.shown.value) {
-      picture.shown.value = await this.known(picture, (identity) => this.showable(picture, identity));
-    }
+    const [embedding, shown] = await Promise.all([
+      this.known(picture, ({ id }) => this.client.embedding(id, this.progressOf(picture), signal)),
+      picture.shown.value ?? this.known(picture, (identity) => this.showable(picture, identity)),
+    ]);
+    picture.shown.value = shown;
     const decoder = await this.decoder;
     await decoder.add(picture.key, embedding);
     signal.throwIfAborted();
