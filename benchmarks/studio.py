@@ -28,6 +28,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 LARGE_PX = 6000
 """Long side of a photo that is made from the first one, as phones and cameras give them."""
 PATIENCE_SECONDS = 60
+POLL_MS = 15
+"""Asking all the time would take the server's processor."""
 
 
 @contextmanager
@@ -82,6 +84,7 @@ class Tab:
         while not self.page.evaluate(condition, arg):
             if time.perf_counter() > end:
                 raise SystemExit(f"never became true: {condition}")
+            self.page.wait_for_timeout(POLL_MS)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """A place of the picture in the window."""
