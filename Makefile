@@ -10,11 +10,16 @@ STATIC := src/anymask/server/static/index.html
 PAGE := $(shell find web/src web/public contracts -type f -not -name schema.ts) \
 	web/index.html web/vite.config.ts web/tsconfig.json
 
-.PHONY: demo test lint types page unit fast web bench clean
+.PHONY: demo studio test lint types page unit fast web bench clean
 
 demo: $(VENV)/.base
 	$(BIN)/anymask models fetch vit_t
 	$(BIN)/anymask segment $(PHOTO) --point 300,190 --out anymask-out
+
+# The Studio in the browser; Ctrl-C ends it.
+studio: $(VENV)/.base $(STATIC)
+	$(BIN)/anymask models fetch vit_t
+	$(BIN)/anymask serve --open
 
 # All tests: Python, the page's own, and journeys through the page in a real Chromium.
 test: lint types page unit
@@ -63,7 +68,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.base: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
 	@echo "installing anymask into $(VENV) ..."
-	$(PIP) -e ".[torch]"
+	$(PIP) -e ".[torch,serve]"
 	touch $@
 
 $(VENV)/.dev: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
