@@ -66,12 +66,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + "; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.base: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
+$(VENV)/.base: pyproject.toml requirements/constraints.txt Makefile | $(VENV)/bin/python
 	@echo "installing anymask into $(VENV) ..."
 	$(PIP) -e ".[torch,serve]"
 	touch $@
 
-$(VENV)/.dev: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
+$(VENV)/.dev: pyproject.toml requirements/constraints.txt Makefile | $(VENV)/bin/python
 	@echo "installing anymask and its test tools into $(VENV) ..."
 	$(PIP) -e ".[dev]"
 	touch $@ $(VENV)/.base
