@@ -10,11 +10,16 @@ STATIC := src/anymask/server/static/index.html
 PAGE := $(shell find web/src web/public contracts -type f -not -name schema.ts) \
 	web/index.html web/vite.config.ts web/tsconfig.json
 
-.PHONY: demo test lint types page unit fast web bench clean
+.PHONY: demo studio test lint types page unit fast web bench clean
 
 demo: $(VENV)/.base
 	$(BIN)/anymask models fetch vit_t
 	$(BIN)/anymask segment $(PHOTO) --point 300,190 --out anymask-out
+
+# The Studio in the browser; Ctrl-C ends it.
+studio: $(VENV)/.base $(STATIC)
+	$(BIN)/anymask models fetch vit_t
+	$(BIN)/anymask serve --open
 
 # All tests: Python, the page's own, and journeys through the page in a real Chromium.
 test: lint types page unit
@@ -61,12 +66,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + "; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.base: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
+$(VENV)/.base: pyproject.toml requirements/constraints.txt Makefile | $(VENV)/bin/python
 	@echo "installing anymask into $(VENV) ..."
-	$(PIP) -e ".[torch]"
+	$(PIP) -e ".[torch,serve]"
 	touch $@
 
-$(VENV)/.dev: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
+$(VENV)/.dev: pyproject.toml requirements/constraints.txt Makefile | $(VENV)/bin/python
 	@echo "installing anymask and its test tools into $(VENV) ..."
 	$(PIP) -e ".[dev]"
 	touch $@ $(VENV)/.base

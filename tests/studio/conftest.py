@@ -47,12 +47,12 @@ class Server:
         """The page's address."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start it, on the port of the last time if there was one; returns when it listens."""
         command = [
             sys.executable, "-m", "anymask", "serve", "--no-open",
             "--port", str(self.port),
-            "--cache-dir", str(self.folder), "--model-dir", str(self.weights),
+            "--cache-dir", str(self.folder), "--model-dir", str(self.weights), *options,
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
@@ -105,13 +105,20 @@ def own_server(
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium_path() -> str:
+    """The browser's executable."""
     names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     path = next((found for name in names if name and (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("there is no Chromium; run scripts/ensure_chromium.sh")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    """One browser for all tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
         yield browser
         browser.close()
 

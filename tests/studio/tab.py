@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import ConsoleMessage, Download, Locator, Page, Request
 
 POLL_MS = 20
@@ -211,6 +213,22 @@ class Studio:
         count = len(self.page.evaluate("window.__anymask.objects()"))
         self.button("Save object").click()
         self.wait_objects(count + 1)
+
+    def pixels(self) -> np.ndarray:
+        """What is seen of the stage, (H, W, 3) uint8."""
+        shot = self.page.get_by_test_id("stage").screenshot()
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+
+    def until_painted(self, before: np.ndarray, *, share: float) -> None:
+        """Until so large a share of the stage looks otherwise than before."""
+        end = monotonic() + 30
+        while (self.pixels() != before).any(axis=2).mean() < share:
+            assert monotonic() < end, "nothing was painted"
+
+    def download_all(self, folder: Path) -> Path:
+        """Export everything, and keep the file."""
+        self.button("Export").first.click()
+        return self.download(self.button("Download everything (ZIP)"), folder)
 
     def status(self) -> str:
         """What the page tells of what happens."""

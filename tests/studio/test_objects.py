@@ -78,8 +78,7 @@ def test_a_cut_out_is_the_object_on_nothing_cropped(studio: Studio, tmp_path: Pa
 
 def test_the_session_is_exported_as_masks_cutouts_and_coco(studio: Studio, tmp_path: Path) -> None:
     masks = save_two(studio)
-    studio.button("Export").first.click()
-    path = studio.download(studio.button("Download everything (ZIP)"), tmp_path)
+    path = studio.download_all(tmp_path)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         archive.extractall(tmp_path / "all")

@@ -9,7 +9,7 @@ import { Painter } from "./canvas/painter";
 import { freePixels, loadPixels, type Pixels } from "./canvas/pixels";
 import { Stage } from "./canvas/stage";
 import { Decoder } from "./decoder";
-import { download, withExporter } from "./export/download";
+import { download, ExportRoom } from "./export/download";
 import type { ExportChoice } from "./export/files";
 import { stem } from "./export/names";
 import { type Draft, objectById } from "./state/document";
@@ -42,11 +42,17 @@ export class App {
   /** Share of the decoder that has been fetched; 1 once it runs. */
   private readonly decoderShare = signal(0);
   private readonly sessions = new Sessions();
+  private readonly exports = new ExportRoom();
   private picker: HTMLInputElement | null = null;
   private pixelsOf: Blob | null = null;
 
   constructor() {
-    this.studio = new Studio(this.client, this.openDecoder(), this.notices);
+    this.studio = new Studio(
+      this.client,
+      this.openDecoder(),
+      () => this.about.peek()?.limits.upload_bytes ?? null,
+      this.notices,
+    );
     effect(() => this.followPicture());
     effect(() => this.markState());
     effect(() => {
@@ -111,7 +117,7 @@ export class App {
     const object = objectById(this.studio.document.value, draft.objectId);
     const name = `${stem(picture.name)}-${stem(object?.name ?? "cutout")}.png`;
     await this.exporting("The object could not be cut out.", async () => {
-      download(name, await withExporter((exporter) => exporter.cutout(blob, made.mask)));
+      download(name, await this.exports.run((exporter) => exporter.cutout(blob, made.mask)));
     });
   }
 
@@ -124,7 +130,7 @@ export class App {
       return [{ name, width: size.width, height: size.height, blob: shown.value ?? file, objects }];
     });
     await this.exporting("The objects could not be exported.", async () => {
-      const made = await withExporter((exporter) => exporter.session(pictures, choice, proxy(report)));
+      const made = await this.exports.run((exporter) => exporter.session(pictures, choice, proxy(report)));
       download(made.name, made.blob);
     });
   }
@@ -256,6 +262,7 @@ export class App {
       }
       return `Encoding ${picture.name} …`;
     }
+    if (picture?.stage.value === "failed") return `${picture.name} could not be prepared: reload the page`;
     const everything = picture?.everything.value;
     if (everything?.state === "running") {
       return everything.total

@@ -48,6 +48,13 @@ test("the chosen candidate is what a second click goes on from", async () => {
   expect([...(decoder.asked[1]?.prompt.previous ?? [])]).toEqual([1, 2]);
 });
 
+test("one question asked twice at once is decoded once", async () => {
+  const { decoder, answers } = made();
+  const single = draft({ points: [point(0)] });
+  await Promise.all([answers.ask(single), answers.ask({ ...single })]);
+  expect(decoder.asked).toHaveLength(1);
+});
+
 test("choosing among candidates asks nothing anew", async () => {
   const { decoder, answers } = made();
   const single = draft({ points: [point(0)], multimask: true });

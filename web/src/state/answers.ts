@@ -27,6 +27,7 @@ const MOST_KEPT_BYTES = 192 * 2 ** 20;
 /** The answers of one picture, the recent ones kept for undo and redo. */
 export class Answers {
   private readonly kept = new Map<string, Answer>();
+  private readonly pending = new Map<string, Promise<Answer>>();
 
   constructor(
     private readonly decoder: Pick<Decoder, "decode">,
@@ -45,19 +46,20 @@ export class Answers {
     return answer;
   }
 
-  /** The answer, decoded if need be; those of the clicks before come first. */
+  /** The answer, decoded once if need be; those of the clicks before come first. */
   async ask(draft: Draft): Promise<Answer> {
     const found = this.find(draft);
     if (found) return found;
-    const prompt = {
-      points: draft.points.map(({ x, y, label }) => ({ x, y, label })),
-      ...(draft.box ? { box: [...draft.box] as [number, number, number, number] } : {}),
-      ...(await this.previous(draft)),
-    };
-    const candidates = await this.decoder.decode(this.pictureKey, prompt, { multimask: offersChoice(draft) });
-    const answer: Answer = { candidates };
-    this.keep(keyOf(draft), answer);
-    return answer;
+    const key = keyOf(draft);
+    const pending = this.pending.get(key) ?? this.decode(draft);
+    this.pending.set(key, pending);
+    try {
+      const answer = await pending;
+      this.keep(key, answer);
+      return answer;
+    } finally {
+      this.pending.delete(key);
+    }
   }
 
   /** The mask for a box that nobody will ask for again. */
@@ -73,6 +75,16 @@ export class Answers {
     if (!start || draft.strokes.length === 0) return start;
     const bits = withStrokes(start.bits, draft.strokes);
     return { bits, ...measure(bits), iou: null, stability: null };
+  }
+
+  private async decode(draft: Draft): Promise<Answer> {
+    const prompt = {
+      points: draft.points.map(({ x, y, label }) => ({ x, y, label })),
+      ...(draft.box ? { box: [...draft.box] as [number, number, number, number] } : {}),
+      ...(await this.previous(draft)),
+    };
+    const candidates = await this.decoder.decode(this.pictureKey, prompt, { multimask: offersChoice(draft) });
+    return { candidates };
   }
 
   private start(draft: Draft): DraftMask | null {

@@ -6,7 +6,7 @@ import { type Document, EMPTY_DOCUMENT } from "./document";
 import { type History, started } from "./history";
 import { newId } from "./ids";
 
-export type Stage = "waiting" | "uploading" | "encoding" | "ready";
+export type Stage = "waiting" | "uploading" | "encoding" | "ready" | "failed";
 
 /** What the server calls the picture, and its upright size in pixels. */
 export interface Identity {

@@ -8,6 +8,11 @@ import type { Identity, Picture } from "./picture";
 
 const MOST_READY = 4;
 
+/** The file cannot become a picture, and trying again would not help. */
+export class Unusable extends Error {
+  override name = "Unusable";
+}
+
 export class Preparation {
   private readonly running = new Map<string, Promise<void>>();
   /** Pictures whose embeddings the decoder holds, the one used last at the end. */
@@ -17,6 +22,8 @@ export class Preparation {
     private readonly client: Client,
     private readonly decoder: Promise<Decoder>,
     private readonly notices: Notices,
+    /** The largest file that the server takes; null until it has told. */
+    private readonly limitBytes: () => number | null,
   ) {}
 
   /** Until the picture can be prompted; calls for one that is under way share the work. */
@@ -59,7 +66,7 @@ export class Preparation {
       picture.stage.value = "ready";
       this.touch(picture);
     } catch (error) {
-      picture.stage.value = "waiting";
+      picture.stage.value = "failed";
       throw error;
     }
   }
@@ -68,6 +75,7 @@ export class Preparation {
     const { signal } = picture.closing;
     const before = picture.stage.value;
     if (before !== "ready") picture.stage.value = "uploading";
+    await this.checkFile(picture.file);
     picture.progress.value = 0;
     const { id, width, height } = await patiently(
       () => this.client.upload(picture.file, this.progressOf(picture), signal),
@@ -79,16 +87,32 @@ export class Preparation {
     return picture.identity.value;
   }
 
+  /** What would make the connection break instead of giving an answer. */
+  private async checkFile(file: Blob): Promise<void> {
+    if (file.size === 0) throw new Unusable("the file is empty");
+    const limit = this.limitBytes();
+    if (limit !== null && file.size > limit) {
+      const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+      throw new Unusable(
+        `the file has ${megabytes(file.size)}, the server takes ${Math.floor(limit / 1e6)} MB`,
+      );
+    }
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      throw new Unusable("it is a folder, or a file that is gone or must not be read");
+    }
+  }
+
   private async load(picture: Picture): Promise<void> {
     picture.stage.value = "encoding";
     picture.progress.value = 0;
     const { signal } = picture.closing;
-    const embedding = await this.known(picture, ({ id }) =>
-      this.client.embedding(id, this.progressOf(picture), signal),
-    );
-    if (!picture.shown.value) {
-      picture.shown.value = await this.known(picture, (identity) => this.showable(picture, identity));
-    }
+    const [embedding, shown] = await Promise.all([
+      this.known(picture, ({ id }) => this.client.embedding(id, this.progressOf(picture), signal)),
+      picture.shown.value ?? this.known(picture, (identity) => this.showable(picture, identity)),
+    ]);
+    picture.shown.value = shown;
     const decoder = await this.decoder;
     await decoder.add(picture.key, embedding);
     signal.throwIfAborted();

@@ -1,8 +1,7 @@
 /** All that the page knows and does; views show it and call it. */
 
 import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
-import type { Client } from "../api/client";
-import { isAbort } from "../api/client";
+import { type Client, isAbort, Refused } from "../api/client";
 import type { Decoder, Preview } from "../decoder";
 import { type BoxXyxy, encodeRle, type Rle } from "../masks/rle";
 import { Answers, type DraftMask } from "./answers";
@@ -20,7 +19,7 @@ import { commit, redo, undo } from "./history";
 import { newId } from "./ids";
 import { Notices, sentence } from "./notices";
 import { type FoundMask, Picture } from "./picture";
-import { Preparation } from "./preparation";
+import { Preparation, Unusable } from "./preparation";
 import { type Action, type FinishedMask, reduce } from "./reduce";
 import { Settings } from "./settings";
 
@@ -58,6 +57,7 @@ export class Studio {
   /** Number of the newest preview, and of the newest that nobody waits for any more. */
   private previews = 0;
   private left = 0;
+  private hovered: { x: number; y: number } | null = null;
   private wantedBox: BoxXyxy | null = null;
   private tryingBox = false;
   private readonly arrivals = signal(0);
@@ -65,9 +65,10 @@ export class Studio {
   constructor(
     client: Client,
     decoder: Promise<Decoder>,
+    limitBytes: () => number | null,
     readonly notices = new Notices(),
   ) {
-    this.preparation = new Preparation(client, decoder, notices);
+    this.preparation = new Preparation(client, decoder, notices, limitBytes);
     this.finder = new Finder(client, this.preparation, notices);
     decoder.then(
       (opened) => {
@@ -156,6 +157,9 @@ export class Studio {
   /** Shows what a click there would give, while nothing has been clicked yet. */
   async hover(place: { x: number; y: number } | null): Promise<void> {
     const picture = this.current.value;
+    const resting = place && place.x === this.hovered?.x && place.y === this.hovered.y;
+    if (resting && this.preview.value) return;
+    this.hovered = place;
     const number = ++this.previews;
     const wanted = place && picture?.stage.value === "ready" && this.opened && isEmpty(this.draft.value);
     if (!wanted) {
@@ -349,10 +353,10 @@ export class Studio {
       await this.preparation.prepare(picture);
       return true;
     } catch (error) {
-      if (!isAbort(error)) {
-        this.notices.alert(`${picture.name} cannot be opened. ${sentence(error)}`);
-        this.close(picture);
-      }
+      if (isAbort(error)) return false;
+      this.notices.alert(`${picture.name} cannot be opened. ${sentence(error)}`);
+      const refused = error instanceof Unusable || error instanceof Refused;
+      if (refused && !picture.identity.value) this.close(picture);
       return false;
     }
   }
