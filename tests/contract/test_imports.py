@@ -13,7 +13,16 @@ import anymask
 HEAVY = ("torch", "cv2", "onnxruntime", "onnx", "scipy", "PIL", "numpy", "typer", "transformers")
 TORCH_ONLY = ("torch", "torchvision", "triton")
 SERVER_ONLY = ("fastapi", "starlette", "uvicorn", "pydantic")
-OPTIONAL = (*TORCH_ONLY, *SERVER_ONLY, "cv2", "skimage", "pycocotools", "onnx", "openvino", "pillow_heif")
+OPTIONAL = (
+    *TORCH_ONLY,
+    *SERVER_ONLY,
+    "cv2",
+    "skimage",
+    "pycocotools",
+    "onnx",
+    "openvino",
+    "pillow_heif",
+)
 NEEDS_EXTRAS = (
     "anymask.nn",
     "anymask.compat",
