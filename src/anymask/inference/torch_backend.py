@@ -61,6 +61,10 @@ class TorchBackend:
         """Side of the canvas in pixels."""
         return self.sam.image_encoder.img_size
 
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """The network's tensors under their published names; on the CPU they are not copied."""
+        return {name: _to_numpy(tensor) for name, tensor in self.sam.state_dict().items()}
+
     @torch.inference_mode()
     def encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
