@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt
 PHOTO := examples/photos/coffee.jpg
 
+
 .PHONY: demo test lint types unit fast bench clean
 
 demo: $(VENV)/.base

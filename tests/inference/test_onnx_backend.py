@@ -294,7 +294,9 @@ def test_an_unknown_precision_is_named(default_weights) -> None:
 
 
 def test_an_unknown_engine_is_named() -> None:
-    with pytest.raises(DeviceError, match="engine must be one of auto, torch, onnx; got 'tpu'"):
+    with pytest.raises(
+        DeviceError, match="engine must be one of auto, torch, onnx, openvino; got 'tpu'"
+    ):
         choose_engine("tpu", VIT_T, Job())
 
 

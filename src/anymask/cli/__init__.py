@@ -1,4 +1,4 @@
-"""The command line: ``anymask segment``, ``everything``, ``models``, ``doctor``.
+"""The command line: ``anymask segment``, ``everything``, ``serve``, ``models``, ``doctor``.
 
 Parsing and printing only; the work is done below. Heavy libraries are imported by the commands
 that need them, so that ``anymask --help`` answers at once.
@@ -30,6 +30,7 @@ from anymask.cli.exits import (
 )
 from anymask.cli.models import models_app
 from anymask.cli.segment import segment
+from anymask.cli.serve import serve
 from anymask.errors import AnymaskError
 from anymask.version import __version__
 
@@ -56,6 +57,7 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.callback()(_root)
     app.command()(segment)
     app.command()(everything)
+    app.command()(serve)
     app.add_typer(models_app, name="models")
     app.command()(doctor)
     return app

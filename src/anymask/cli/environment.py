@@ -27,6 +27,7 @@ PACKAGES: Final = {
     "torch": "torch",
     "onnxruntime": "onnxruntime",
     "onnx": "onnx",
+    "openvino": "openvino",
     "safetensors": "safetensors",
     "pillow-heif": "pillow_heif",
     "typer": "typer",

@@ -15,7 +15,7 @@ from anymask.cli.progress import ProgressBar
 if TYPE_CHECKING:
     from anymask.inference.segment import Model
 
-Engine = Literal["auto", "torch", "onnx"]
+Engine = Literal["auto", "torch", "onnx", "openvino"]
 MODEL_PANEL: Final = "Model"
 
 ModelOption = Annotated[
@@ -41,7 +41,7 @@ EngineOption = Annotated[
     Engine,
     typer.Option(
         metavar="NAME",
-        help="auto, torch, or onnx (onnxruntime, no PyTorch).",
+        help="auto, torch, onnx (onnxruntime, no PyTorch), or openvino.",
         rich_help_panel=MODEL_PANEL,
     ),
 ]

@@ -51,13 +51,13 @@ class GraphContract:
     outputs: Mapping[str, Port]
 
 
-_POSITIONS, _INNER = GRID * GRID, HEADS * INNER
+_POSITIONS = GRID * GRID
 
 IMAGE_SIDE: Mapping[str, Port] = {
-    "image": Port("float32", (_POSITIONS, CHANNELS), "the embedding, no mask added, by position"),
+    "image": Port("float32", (_POSITIONS, CHANNELS), "the embedding by position, centred over channels"),
     "keys": Port("float32", (HEADS, INNER, _POSITIONS), "first block, what tokens look for"),
     "values": Port("float32", (HEADS, _POSITIONS, INNER), "first block, what tokens read"),
-    "queries": Port("float32", (_POSITIONS, _INNER), "first block, what positions look for"),
+    "queries": Port("float32", (HEADS, INNER, _POSITIONS), "first block, what positions look for"),
 }
 """What all prompts of a picture share: `image` makes it, `prompt` and `preview` read it."""
 
@@ -95,7 +95,7 @@ DECODER: Mapping[str, GraphContract] = {
             **IMAGE_SIDE,
         },
         {
-            "iou": Port("float32", (), "predicted IoU of the best of the three candidates"),
+            "iou": Port("float32", (1,), "predicted IoU of the best of the three candidates"),
             "logits": Port("float32", (LOW_RES, LOW_RES), "its low-res logits, nearly"),
         },
     ),

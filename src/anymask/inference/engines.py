@@ -1,4 +1,4 @@
-"""Which engine runs a model: onnxruntime or PyTorch. docs/engines.md tells the rule to users."""
+"""Which engine runs a model: onnxruntime, OpenVINO or PyTorch. docs/engines.md has the rule."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from anymask.errors import DeviceError, MissingExtraError, WeightsError
 from anymask.geometry.frames import CANVAS_PX
 from anymask.io.weights.zoo import ZooEntry
 
-Engine = Literal["auto", "torch", "onnx"]
-ENGINES: Final = ("auto", "torch", "onnx")
+Engine = Literal["auto", "torch", "onnx", "openvino"]
+ENGINES: Final = ("auto", "torch", "onnx", "openvino")
+LIGHT_ENGINES: Final = ("onnx", "openvino")
+"""They run the default model's own files, without PyTorch."""
 
 ONNX_FILES: Final = frozenset({"encoder.onnx", "sam.onnx"})
 """A model that is published as these can be run by onnxruntime."""
@@ -38,7 +40,9 @@ class Job:
     precision: str = "fp32"
 
 
-def choose_engine(engine: str, entry: ZooEntry | None, job: Job) -> Literal["torch", "onnx"]:
+def choose_engine(
+    engine: str, entry: ZooEntry | None, job: Job
+) -> Literal["torch", "onnx", "openvino"]:
     """The engine for a job.
 
     "auto" takes onnxruntime where it can do the job, unless the device is left open and PyTorch
@@ -51,33 +55,37 @@ def choose_engine(engine: str, entry: ZooEntry | None, job: Job) -> Literal["tor
 
     Raises:
         DeviceError: an unknown engine.
-        WeightsError: "onnx" was asked for what only PyTorch does.
-        MissingExtraError: what only PyTorch does, without PyTorch.
+        WeightsError: a light engine was asked for what only PyTorch does.
+        MissingExtraError: what only PyTorch does, without PyTorch; or OpenVINO is not installed.
     """
     if engine not in ENGINES:
         raise DeviceError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}")
-    obstacle = _obstacle(entry, job)
+    obstacle = _obstacle(entry, job, engine)
     if engine == "torch" or (engine == "auto" and obstacle):
         require_torch(f"to run {obstacle}" if obstacle else "to run the network")
         return "torch"
     if obstacle:
-        require_torch(f"to run {obstacle}, which engine='onnx' does not,")
+        require_torch(f"to run {obstacle}, which engine={engine!r} does not,")
         raise WeightsError(
-            f"engine 'onnx' does not run {obstacle}, only the default model on the CPU at "
+            f"engine {engine!r} does not run {obstacle}, only the default model on the CPU at "
             f"image_size {CANVAS_PX}; give engine='torch' or 'auto'"
         )
+    if engine == "openvino":
+        if find_spec("openvino") is None:
+            raise MissingExtraError("openvino", "openvino", "to run engine='openvino'")
+        return "openvino"
     return "torch" if engine == "auto" and job.device == "auto" and _torch_uses_gpu() else "onnx"
 
 
-def _obstacle(entry: ZooEntry | None, job: Job) -> str | None:
-    """What onnxruntime cannot do of a job; None if it can do it."""
+def _obstacle(entry: ZooEntry | None, job: Job, engine: str) -> str | None:
+    """What a light engine cannot do of a job; None if it can do it."""
     if entry is None:
         return "a checkpoint file"
     if not ONNX_FILES.issubset(file.name for file in entry.files):
         return f"model {entry.name}"
     if job.image_size != CANVAS_PX:
         return f"image_size {job.image_size}"
-    if job.precision != "fp32":
+    if job.precision != "fp32" and engine != "openvino":
         return f"precision {job.precision!r}"
     return None if job.device in ("auto", "cpu") else f"on device {job.device!r}"
 

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anymask.errors import WeightsError
-from anymask.inference.engines import ONNX_FILES, Engine, Job, choose_engine, has_torch
+from anymask.inference.engines import (
+    LIGHT_ENGINES,
+    ONNX_FILES,
+    Engine,
+    Job,
+    choose_engine,
+    has_torch,
+)
 from anymask.inference.segment import Model
 from anymask.io.weights.cache import LocatedWeights, discard_original, file_weights_id
 from anymask.io.weights.fetch import ensure
@@ -44,11 +51,13 @@ def load_model(  # noqa: PLR0913 - each is named at the call
         engine: what runs the network: "torch", "onnx" (onnxruntime, which runs the default model
             on the CPU at 1024 pixels, without PyTorch), or "auto": "onnx" for all that it runs,
             unless `device` is "auto" and PyTorch is installed and has a GPU; else "torch". Masks
-            are the same to rounding. `Model.backend.name` tells which it is.
+            are the same to rounding. "openvino" is like "onnx" with a faster image encoder, and
+            never chosen by itself. `Model.backend.name` tells which it is.
         image_size: side of the canvas in pixels, a multiple of 16. Weights are trained at 1024;
             smaller is faster and coarser.
         precision: of the image encoder: "fp32", the reference; "bf16", several times faster on
-            processors that compute it and nearly the same; "auto" for bf16 there. PyTorch only.
+            processors that compute it and nearly the same; "auto" for bf16 there. PyTorch and
+            OpenVINO only.
         model_dir: a folder of your own with weight files, searched first, never written to.
         cache_dir: where fetched weights are kept.
         offline: never use the network.
@@ -59,7 +68,7 @@ def load_model(  # noqa: PLR0913 - each is named at the call
 
     Raises:
         WeightsError: an unknown name, or a file that is missing, damaged, unsafe, or of another
-            architecture; or "onnx" was asked for what only PyTorch does.
+            architecture; or a light engine was asked for what only PyTorch does.
         DownloadError: the weights are not there and no source answered.
         DeviceError: there is no such device or engine.
         MissingExtraError: PyTorch is needed and not installed.
@@ -80,20 +89,25 @@ def load_model(  # noqa: PLR0913 - each is named at the call
         model_dir=_path(model_dir),
         progress=progress,
         offline=offline,
-        allow_fallback=engine != "onnx" and has_torch(),
+        allow_fallback=engine not in LIGHT_ENGINES and has_torch(),
     )
-    if chosen == "onnx" and ONNX_FILES.issubset(located.files):
-        return _on_onnxruntime(located)
+    if chosen in LIGHT_ENGINES and ONNX_FILES.issubset(located.files):
+        return _on_light_engine(located, chosen, job)
     return _from_zoo(located, _path(cache_dir), job)
 
 
-def _on_onnxruntime(located: LocatedWeights) -> Model:
+def _on_light_engine(located: LocatedWeights, engine: str, job: Job) -> Model:
     from anymask.inference.onnx_backend import DECODER, OnnxBackend
 
     entry = located.entry
     source = next(file for file in entry.files if file.name == DECODER)
     stem = located.converted.with_name(f"{entry.name}-{source.sha256[:16]}")
-    backend = OnnxBackend.load(located.files, stem)
+    if engine == "openvino":
+        from anymask.inference.openvino_backend import OpenvinoBackend
+
+        backend: OnnxBackend = OpenvinoBackend.load_precise(located.files, stem, job.precision)
+    else:
+        backend = OnnxBackend.load(located.files, stem)
     return Model(backend, model_id=located.weights_id, architecture=entry.architecture)
 
 

@@ -69,7 +69,7 @@ class OnnxBackend:
         """
         beside = ThreadPoolExecutor(2, "anymask-load")
         encoder = beside.submit(open_session, str(files[ENCODER]))
-        decoder = beside.submit(_open_decoder, files[DECODER], stem)
+        decoder = beside.submit(open_decoder, files[DECODER], stem)
         beside.shutdown(wait=False)
         return cls(encoder, decoder, files)
 
@@ -87,6 +87,10 @@ class OnnxBackend:
             place = canvas[0, channel, :height, :width]
             np.subtract(image[..., channel], np.float32(mean), out=place)
             place /= np.float32(std)
+        return self._embed(canvas)
+
+    def _embed(self, canvas: FloatArray) -> FloatArray:
+        """A normalised and padded image (1, 3, 1024, 1024) to its embedding (C, h', w')."""
         (embedding,) = _run(self._encoder.result(), ["output"], {"input": _value(canvas)})
         array: FloatArray = embedding.numpy()[0]
         return array
@@ -178,8 +182,13 @@ def open_session(model: str | bytes) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _open_decoder(source: Path, stem: Path) -> tuple[Any, Any]:
-    """The sessions of the decoder's two graphs."""
+def open_decoder(source: Path, stem: Path) -> tuple[Any, Any]:
+    """The sessions of the decoder's two graphs.
+
+    Args:
+        source: the published ``sam.onnx``.
+        stem: path and start of the names under which the graphs are kept.
+    """
     graphs = decoder_graphs(source, stem)
     image_side, prompts = (open_session(graphs[name]) for name in GRAPHS)
     return image_side, prompts

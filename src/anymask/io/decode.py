@@ -76,6 +76,19 @@ _ORIENTATION_TAG = 0x0112
 _WARNINGS_LOCK = threading.Lock()
 
 
+class PictureSizeError(ImageError):
+    """A picture with more pixels than allowed.
+
+    Args:
+        message: one line for people.
+        size: (width, height) in pixels.
+    """
+
+    def __init__(self, message: str, size: tuple[int, int]) -> None:
+        super().__init__(message)
+        self.size = size
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A picture file's pixels as they are stored.
@@ -286,9 +299,10 @@ def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise ImageError(f"{name} is {width} x {height} pixels; it needs at least one pixel")
     if width * height > max_pixels:
-        raise ImageError(
+        raise PictureSizeError(
             f"{name} is {width} x {height} = {width * height} pixels; at most {max_pixels} are "
-            f"read: make it smaller, or pass a larger max_pixels"
+            f"read: make it smaller, or pass a larger max_pixels",
+            size,
         )
 
 

@@ -1,0 +1,73 @@
+"""The default model with its image encoder on OpenVINO: the fastest on many processors.
+
+The decoder stays with onnxruntime, which measured faster there (docs/engines.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from anymask.errors import DeviceError
+from anymask.inference.onnx_backend import (
+    DECODER,
+    ENCODER,
+    FloatArray,
+    OnnxBackend,
+    open_decoder,
+)
+
+HINTS: Mapping[str, Mapping[str, str]] = {
+    "fp32": {"INFERENCE_PRECISION_HINT": "f32"},
+    "bf16": {"INFERENCE_PRECISION_HINT": "bf16"},
+    "auto": {},  # OpenVINO's own choice: bf16 where the processor computes it natively
+}
+"""What OpenVINO is told for a precision of the image encoder."""
+
+
+class OpenvinoBackend(OnnxBackend):
+    """Like `OnnxBackend`, but for who encodes.
+
+    Args:
+        encoder: the published ``encoder.onnx``, compiled by OpenVINO.
+        decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
+    """
+
+    name = "openvino"
+
+    @classmethod
+    def load_precise(cls, files: Mapping[str, Path], stem: Path, precision: str) -> OpenvinoBackend:
+        """The engine for the default model; see `OnnxBackend.load`.
+
+        Args:
+            files: the checked ``encoder.onnx`` and ``sam.onnx``, by name.
+            stem: path and start of the names under which the decoder's graphs are kept.
+            precision: of the image encoder, one of `HINTS`.
+
+        Raises:
+            DeviceError: another precision.
+        """
+        if precision not in HINTS:
+            raise DeviceError(f"precision must be fp32, bf16 or auto; got {precision!r}")
+        beside = ThreadPoolExecutor(2, "anymask-load")
+        encoder: Future[Any] = beside.submit(_compile, files[ENCODER], HINTS[precision])
+        decoder = beside.submit(open_decoder, files[DECODER], stem)
+        beside.shutdown(wait=False)
+        return cls(encoder, decoder)
+
+    def _embed(self, canvas: FloatArray) -> FloatArray:
+        # a request of its own for each call: several threads may encode at once
+        request = self._encoder.result().create_infer_request()
+        embedding: FloatArray = request.infer([canvas])["output"][0].copy()
+        return embedding
+
+
+def _compile(path: Path, hints: Mapping[str, str]) -> Any:
+    import openvino
+
+    core = openvino.Core()
+    return core.compile_model(
+        core.read_model(path), "CPU", {"PERFORMANCE_HINT": "LATENCY", **hints}
+    )
