@@ -54,7 +54,9 @@ class GraphContract:
 _POSITIONS = GRID * GRID
 
 IMAGE_SIDE: Mapping[str, Port] = {
-    "image": Port("float32", (_POSITIONS, CHANNELS), "the embedding by position, centred over channels"),
+    "image": Port(
+        "float32", (_POSITIONS, CHANNELS), "the embedding by position, centred over channels"
+    ),
     "keys": Port("float32", (HEADS, INNER, _POSITIONS), "first block, what tokens look for"),
     "values": Port("float32", (HEADS, _POSITIONS, INNER), "first block, what tokens read"),
     "queries": Port("float32", (HEADS, INNER, _POSITIONS), "first block, what positions look for"),

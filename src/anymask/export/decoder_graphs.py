@@ -227,7 +227,9 @@ class _SlotGraph(_PortableGraph):
         padding = (encoder / "not_a_point_embed").tensor("weight")
         labelled = [(encoder / f"point_embeddings.{label}").tensor("weight") for label in range(4)]
         row = g.op("Add", "labels", np.array(1, np.int32))
-        points = g.op("Add", self._waves(), g.op("Gather", np.concatenate([padding, *labelled]), row))
+        points = g.op(
+            "Add", self._waves(), g.op("Gather", np.concatenate([padding, *labelled]), row)
+        )
         own = np.concatenate([self._own_tokens(), padding])[None]
         shared = g.op("Expand", own, self._shape(*own.shape[1:]))
         self._hidden = self._hide(own.shape[1])

@@ -1,9 +1,9 @@
 """The image encoders as ONNX graphs, written from their tensors.
 
-Written by hand, as the decoder's graphs are, so that no exporter of any PyTorch version is asked and
-every shape is a constant: one image, a canvas of fixed size, operators of the standard domain only.
-Sizes are read from the tensors themselves, so that a fine-tuned or smaller network of the same make
-is exported the same way.
+Written by hand, as the decoder's graphs are, so that no exporter of any PyTorch version is asked
+and every shape is a constant: one image, a canvas of fixed size, standard operators only. Sizes are
+read from the tensors themselves, so that a fine-tuned or smaller network of the same make is
+exported the same way.
 """
 
 from __future__ import annotations
@@ -235,7 +235,8 @@ class _PlainViT:
         g, side, width = self.g, windows.side, attention.tensor("rel_pos_h").shape[1]
         unscaled = np.float32(math.sqrt(width))
         vertical, horizontal = (
-            _relative(attention.tensor(name), side) * unscaled for name in ("rel_pos_h", "rel_pos_w")
+            _relative(attention.tensor(name), side) * unscaled
+            for name in ("rel_pos_h", "rel_pos_w")
         )  # (query, key, c) of one axis
         by_head = g.op("Transpose", query, perm=[0, 3, 1, 2, 4])
         by_row = g.op("MatMul", by_head, vertical.transpose(0, 2, 1))  # (B, heads, H, W, H)
@@ -275,7 +276,7 @@ class _PlainViT:
 def _relative(table: FloatArray, size: int) -> FloatArray:
     """The row of a table for each pair of query and key along an axis, (size, size, c)."""
     place = np.arange(size)
-    return table[place[:, None] - place + size - 1]
+    return np.asarray(table[place[:, None] - place + size - 1])
 
 
 # TinyViT

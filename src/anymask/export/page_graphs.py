@@ -266,9 +266,7 @@ class _PageGraph:
     def _keys(self, block: Part) -> str:
         """What the image finds at the tokens, (heads, T, c)."""
         k_proj = block / "cross_attn_image_to_token" / "k_proj"
-        return self._heads(
-            self._with_pe(self.tokens), k_proj, [1, 0, 2], 1 / math.sqrt(INNER)
-        )
+        return self._heads(self._with_pe(self.tokens), k_proj, [1, 0, 2], 1 / math.sqrt(INNER))
 
     def _read(self, attention: Part, placed: str, norm: Part) -> str:
         """Token-to-image attention without projecting the image, whose last norm `norm` was."""
@@ -399,9 +397,8 @@ class _PageGraph:
         g = self.g
         ones = ints(1, 1)
         grid = g.op("Reshape", coarse, g.op("Concat", ones, "visible", axis=0))
-        around = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-        highest = g.op("MaxPool", grid, **around)
-        lowest = g.op("Neg", g.op("MaxPool", g.op("Neg", grid), **around))
+        highest = _highest_around(g, grid)
+        lowest = g.op("Neg", _highest_around(g, g.op("Neg", grid)))
         above = g.op("Greater", highest, scalar(-_EDGE_LOGIT))
         below = g.op("Less", lowest, scalar(_EDGE_LOGIT))
         edge = g.op("Reshape", g.op("And", above, below), ints(-1))
@@ -428,6 +425,11 @@ class _PageGraph:
         """Centred values divided by their standard deviation over an axis of that length."""
         variance = g.op("Mul", g.op("ReduceSumSquare", x, ints(axis)), scalar(1 / length))
         return g.op("Div", x, g.op("Sqrt", g.op("Add", variance, scalar(eps))))
+
+
+def _highest_around(g: Graph, grid: str) -> str:
+    """The highest of each cell and its eight neighbours."""
+    return g.op("MaxPool", grid, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
 def _fold(g: Graph, by_head: str, weight: FloatArray) -> str:

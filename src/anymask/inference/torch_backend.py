@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from threading import Lock
 from typing import cast
@@ -62,8 +62,16 @@ class TorchBackend:
         return self.sam.image_encoder.img_size
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """The network's tensors under their published names; on the CPU they are not copied."""
+        """All tensors of the network by their published names."""
         return {name: _to_numpy(tensor) for name, tensor in self.sam.state_dict().items()}
+
+    def decoder_tensors(self) -> Mapping[str, NDArray[np.float32]]:
+        """The tensors of prompt encoder and mask decoder by their published names."""
+        return {
+            name: tensor.detach().float().cpu().numpy()
+            for name, tensor in self.sam.state_dict().items()
+            if name.startswith(("prompt_encoder.", "mask_decoder."))
+        }
 
     @torch.inference_mode()
     def encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
