@@ -158,7 +158,7 @@ def _image_side(g: Graph, tensors: Tensors, embedding: str, mask: str, has_mask:
 
 
 def _dense(g: Graph, encoder: Part, mask: str, has_mask: str) -> str:
-    """The embedding of the mask where `has_mask` is 1, that of no mask where it is 0; (4096, 256)."""
+    """The embedding (4096, 256) of the mask where `has_mask` is 1, else that of no mask."""
     without = (encoder / "no_mask_embed").tensor("weight")
     x, down = mask, encoder / "mask_downscaling"
     for conv, norm in (("0", "1"), ("3", "4")):
@@ -190,7 +190,7 @@ class _PortableGraph(PromptGraph):
     def _bias_gelu(self, g: Graph, x: str, bias: FloatArray) -> str:
         return erf_gelu(g, g.op("Add", x, bias))
 
-    def _answering(self, g: Graph, weights: str) -> str:
+    def _answering(self, g: Graph, weights: str) -> str:  # noqa: ARG002 - all of them answer
         return weights
 
 
@@ -200,7 +200,11 @@ class _OriginalGraph(_PortableGraph):
     def _count(self) -> NDArray[np.int64]:
         return ints(1)
 
-    def _shape(self, *sizes: int, within: Graph | None = None) -> NDArray[np.int64]:
+    def _shape(
+        self,
+        *sizes: int,
+        within: Graph | None = None,  # noqa: ARG002 - a constant lies nowhere
+    ) -> NDArray[np.int64]:
         return ints(1, *sizes)
 
 
