@@ -101,13 +101,7 @@ class OnnxBackend:
 
     def encode(self, image: NDArray[np.uint8]) -> FloatArray:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
-        height, width = image.shape[:2]
-        canvas = np.zeros((1, 3, CANVAS_PX, CANVAS_PX), np.float32)
-        for channel, (mean, std) in enumerate(zip(PIXEL_MEAN, PIXEL_STD, strict=True)):
-            place = canvas[0, channel, :height, :width]
-            np.subtract(image[..., channel], np.float32(mean), out=place)
-            place /= np.float32(std)
-        return self._embed(canvas)
+        return self._embed(to_canvas(image))
 
     def _embed(self, canvas: FloatArray) -> FloatArray:
         """A normalised and padded image (1, 3, 1024, 1024) to its embedding (C, h', w')."""
@@ -188,6 +182,17 @@ class OnnxBackend:
         names = list(IMAGE_SIDE)
         image_session, _ = self._decoder.result()
         return dict(zip(names, _run(image_session, names, values), strict=True))
+
+
+def to_canvas(image: NDArray[np.uint8]) -> FloatArray:
+    """One image (h, w, 3) RGB, its longer side `CANVAS_PX`, normalised and padded (1, 3, S, S)."""
+    height, width = image.shape[:2]
+    canvas = np.zeros((1, 3, CANVAS_PX, CANVAS_PX), np.float32)
+    for channel, (mean, std) in enumerate(zip(PIXEL_MEAN, PIXEL_STD, strict=True)):
+        place = canvas[0, channel, :height, :width]
+        np.subtract(image[..., channel], np.float32(mean), out=place)
+        place /= np.float32(std)
+    return canvas
 
 
 def open_session(model: str | bytes) -> Any:
