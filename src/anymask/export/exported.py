@@ -140,7 +140,7 @@ class ExportedModel:
         return _joined([(part.logits, part.iou) for part in parts])
 
     def original(self, image: EncodedImage, prompt: PromptBatch) -> dict[str, Array]:
-        """The answer of the original layout's decoder to one prompt, by the names of its outputs."""
+        """The original layout's answer to one prompt, by the names of its outputs."""
         mask, has_mask = _mask_inputs(None if prompt.mask_logits is None else prompt.mask_logits[0])
         values = {
             "image_embeddings": image.embedding[None],
@@ -203,7 +203,7 @@ class ExportedBackend:
     canvas_px = CANVAS_PX
 
     def __init__(self, exported: ExportedModel) -> None:
-        if exported.about["single_mask"] or exported.parts < {ENCODER}:
+        if exported.about["single_mask"]:
             raise WeightsError("this export answers with a single mask; take one with all four")
         if ENCODER not in exported.parts or len(exported.parts) < 2:
             raise WeightsError("this export is a part of a model; export encoder and decoder")
@@ -217,12 +217,14 @@ class ExportedBackend:
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
         chosen = slice(1, MASK_TOKENS) if prompts.multimask else slice(0, 1)
-        answers = []
-        for row in range(len(prompts)):
-            image = images[prompts.image_index[row]]
-            found = self.exported.decode(image, prompts[row : row + 1])
+        order, answers = [], []
+        for number in np.unique(prompts.image_index):
+            rows = np.flatnonzero(prompts.image_index == number)
+            found = self.exported.decode(images[number], _rows(prompts, rows))
+            order.append(rows)
             answers.append((found.logits[:, chosen], found.iou[:, chosen]))
-        return _joined(answers)
+        back, joined = np.argsort(np.concatenate(order)), _joined(answers)
+        return Decoded(joined.logits[back], joined.iou[back])
 
     def decode_confident(
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
@@ -293,6 +295,17 @@ def _filled(array: Array, shape: tuple[int, ...], value: int) -> Array:
     whole = np.full(shape, value, array.dtype)
     whole[tuple(slice(0, length) for length in array.shape)] = array
     return whole
+
+
+def _rows(prompts: PromptBatch, rows: NDArray[np.intp]) -> PromptBatch:
+    masks = prompts.mask_logits
+    return PromptBatch(
+        prompts.coords[rows],
+        prompts.labels[rows],
+        None if masks is None else masks[rows],
+        prompts.image_index[rows],
+        prompts.multimask,
+    )
 
 
 def _joined(answers: Sequence[tuple[FloatArray, FloatArray]]) -> Decoded:
