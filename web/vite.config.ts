@@ -1,3 +1,4 @@
+import { defaultClientConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
 // The built page is served by `anymask serve` from its own package; nothing is inlined, because the
@@ -14,6 +15,8 @@ export default defineConfig({
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   worker: { format: "es" },
+  // the runtime's WebAssembly stands beside the page instead of inside its script
+  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   server: {
     host: "127.0.0.1",

@@ -81,7 +81,10 @@ describe("objects", () => {
   });
 
   test("editing an object and saving changes that object and no other", () => {
-    const two = after(point(1, 1), { type: "save", ...made("a") }, point(2, 2), { type: "save", ...made("b") });
+    const two = after(point(1, 1), { type: "save", ...made("a") }, point(2, 2), {
+      type: "save",
+      ...made("b"),
+    });
     const editing = reduce(two, { type: "edit", id: "a" });
     expect(isUnsaved(editing)).toBe(false);
     const changed = reduce(editing, { type: "point", point: { x: 9, y: 9, label: 0 } });

@@ -58,7 +58,10 @@ export function reduce(document: Document, action: Action): Document {
     case "save":
       return save(document, action);
     case "add":
-      return action.objects.reduce((all, made) => append(all, made, { ...EMPTY_DRAFT, base: made.mask }), document);
+      return action.objects.reduce(
+        (all, made) => append(all, made, { ...EMPTY_DRAFT, base: made.mask }),
+        document,
+      );
     case "edit":
       return edit(document, action.id);
     case "delete":
@@ -126,7 +129,9 @@ function append(document: Document, made: NewObject, draft: Draft): Document {
 
 function edit(document: Document, id: string): Document {
   const object = objectById(document, id);
-  return object && document.draft.objectId !== id ? withDraft(document, { ...object.draft, objectId: id }) : document;
+  return object && document.draft.objectId !== id
+    ? withDraft(document, { ...object.draft, objectId: id })
+    : document;
 }
 
 function remove(document: Document, id: string): Document {
