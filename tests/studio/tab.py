@@ -6,13 +6,15 @@ import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from playwright.sync_api import ConsoleMessage, Download, Locator, Page, Request
 
-READY = "document.documentElement.dataset.state === 'ready'"
+POLL_MS = 20
+READY = "() => document.documentElement.dataset.state === 'ready'"
 MASK = """() => {
   const mask = window.__anymask.currentMask();
   if (!mask) return null;
@@ -76,18 +78,28 @@ class Studio:
         content = base64.b64encode(path.read_bytes()).decode()
         self.page.evaluate(script, [content, path.name, how])
 
+    def until(self, condition: str, arg: Any = None, *, timeout_seconds: float = 30) -> None:
+        """Wait for a JavaScript function to give something true.
+
+        The browser's own waiting would evaluate text in the page, which its content security policy
+        rightly forbids.
+        """
+        end = monotonic() + timeout_seconds
+        while not self.page.evaluate(condition, arg):
+            assert monotonic() < end, f"never became true: {condition}"
+            self.page.wait_for_timeout(POLL_MS)
+
     def wait_saved(self) -> None:
         """Until everything is kept in the browser."""
-        self.page.wait_for_function("window.__anymask.saved()")
+        self.until("() => window.__anymask.saved()")
 
     def accept_restore(self) -> None:
         """Take up the former session where the page asks; it may have done so by itself."""
         button = self.button("Restore")
-        ready = self.page.wait_for_function(
-            f"""() => {READY} || [...document.querySelectorAll('button')]
+        self.until(
+            f"""() => ({READY})() || [...document.querySelectorAll('button')]
               .some((button) => button.textContent.trim() === 'Restore')"""
         )
-        ready.dispose()
         if button.count():
             button.click()
 
@@ -99,7 +111,7 @@ class Studio:
 
     def wait_ready(self) -> None:
         """Until the picture's embedding is there."""
-        self.page.wait_for_function(READY, timeout=60_000)
+        self.until(READY, timeout_seconds=60)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a place of the picture is in the window."""
@@ -131,18 +143,18 @@ class Studio:
 
     def wait_answer(self, before: int) -> None:
         """Until one more prompt than `before` is answered."""
-        self.page.wait_for_function("n => window.__anymask.answered() > n", arg=before)
+        self.until("n => window.__anymask.answered() > n", arg=before)
 
     def wait_mask(self) -> np.ndarray:
         """The shown mask once there is one, (H, W) bool."""
-        self.page.wait_for_function("window.__anymask.currentMask() !== null")
+        self.until("() => window.__anymask.currentMask() !== null")
         mask = self.mask()
         assert mask is not None
         return mask
 
     def wait_no_mask(self) -> None:
         """Until no mask is shown."""
-        self.page.wait_for_function("window.__anymask.currentMask() === null")
+        self.until("() => window.__anymask.currentMask() === null")
 
     def mask(self) -> np.ndarray | None:
         """The mask that is shown, (H, W) bool."""
@@ -154,7 +166,7 @@ class Studio:
 
     def wait_mask_equal(self, mask: np.ndarray) -> None:
         """Until the shown mask is this one."""
-        self.page.wait_for_function(
+        self.until(
             """([count, first]) => {
               const mask = window.__anymask.currentMask();
               return mask && mask.bits.reduce((a, b) => a + b, 0) === count
@@ -192,7 +204,7 @@ class Studio:
 
     def wait_objects(self, count: int) -> None:
         """Until the list has so many."""
-        self.page.wait_for_function("n => window.__anymask.objects().length === n", arg=count)
+        self.until("n => window.__anymask.objects().length === n", arg=count)
 
     def save_object(self) -> None:
         """Put the pending mask into the list."""

@@ -33,8 +33,9 @@ def save_two(studio: Studio) -> list[np.ndarray]:
 def test_objects_are_named_coloured_hidden_and_deleted(studio: Studio) -> None:
     save_two(studio)
     first = studio.objects()[0]
-    first.get_by_role("textbox").fill("cup")
-    first.get_by_role("textbox").blur()
+    name = first.get_by_role("textbox", name="Name of")
+    name.fill("cup")
+    name.blur()
     first.locator("input[type=color]").fill("#00ff00")
     names = studio.page.evaluate("window.__anymask.objects().map((o) => [o.name, o.color])")
     assert ["cup", "#00ff00"] in names
