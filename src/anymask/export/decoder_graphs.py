@@ -1,12 +1,12 @@
-"""The decoder as files for other programs: operators of the standard domain, no branches.
+"""The decoder as one file for other programs: operators of the standard domain, no branches.
 
-The algebra is that of `anymask.inference.onnx_graphs`, and so is the cut in two: `image` is run
-once an image (and once for each mask given as a prompt), `prompt` answers N prompts of up to T
-points each. Slots that a prompt leaves unused have label -1 and change nothing: attention does not
-see them. The padding point, which the network expects behind points without a box, is added inside.
-With N and T given, every shape in the files is a constant, as converters to other formats ask.
+The algebra is that of `anymask.inference.onnx_graphs`, both of its graphs in one. `decoder_graph`
+answers N prompts of up to T points each. Slots that a prompt leaves unused have label -1 and change
+nothing: attention does not see them. The padding point, which the network expects behind points
+without a box, is added inside. With N and T given, every shape in the file is a constant, as
+converters to other formats ask.
 
-`original_graph` is one file with the six inputs of the published decoder, for tools made for it.
+`original_graph` has the six inputs of the published decoder, for tools made for it.
 """
 
 from __future__ import annotations
@@ -16,27 +16,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.export.writer import Graph, Part, erf_gelu, ints, model_proto, scalar, tensor_type
+from anymask.export.contract import EXPORT, with_lengths
+from anymask.export.writer import Graph, Part, erf_gelu, ints, model_proto, scalar
 from anymask.inference.onnx_graphs import (
     CANVAS_PX,
     CHANNELS,
-    GRID,
     HEADS,
-    IMAGE_SIDE,
     INNER,
-    LOW_RES,
     MASK_TOKENS,
     POSITIONS,
     PromptGraph,
-    position_rows,
 )
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, ValueInfoProto
+    from onnx import ModelProto
 
     from anymask.export.writer import FloatArray, Tensors
 
-OPSET = 17
 Slots = tuple[int, int]
 """N prompts of T points each."""
 
@@ -47,69 +43,43 @@ _SINGLE_LEAD = 1000.0
 """What the published selection adds to the single mask's IoU for each token beyond 2.5."""
 
 
-def image_graph(tensors: Tensors) -> ModelProto:
-    """The graph that is run once an image, and once for each prompt with a mask.
-
-    Inputs: `embedding` (1, 256, 64, 64), `mask_logits` (1, 1, 256, 256), `has_mask` (1,) float32
-    0 or 1. Outputs: `onnx_graphs.IMAGE_SIDE`.
-
-    Args:
-        tensors: published name -> array, of the prompt encoder and the mask decoder.
-    """
-    g = Graph()
-    _image_side(g, tensors, "embedding", "mask_logits", "has_mask")
-    inputs = [
-        tensor_type("embedding", "FLOAT", 1, CHANNELS, GRID, GRID),
-        tensor_type("mask_logits", "FLOAT", 1, 1, LOW_RES, LOW_RES),
-        tensor_type("has_mask", "FLOAT", 1),
-    ]
-    return model_proto(g, "image", inputs, _image_side_types(), OPSET)
-
-
-def prompt_graph(tensors: Tensors, slots: Slots | None = None) -> ModelProto:
-    """The graph that answers N prompts of up to T points on one image.
-
-    Inputs: `coords` (N, T, 2) float32 in canvas pixels, `labels` (N, T) int32 (-1 unused, 0
-    background, 1 foreground, 2 and 3 corners of a box), and `onnx_graphs.IMAGE_SIDE`. Outputs:
-    `iou` (N, 4) and `logits` (N, 4, 256, 256), of the single mask and the three candidates.
+def decoder_graph(tensors: Tensors, slots: Slots | None = None) -> ModelProto:
+    """The decoder that answers N prompts of up to T points on one image.
 
     Args:
         tensors: published name -> array, of the prompt encoder and the mask decoder.
         slots: N and T to make all shapes constant; None leaves both to each call.
+
+    Returns:
+        A model that keeps the contract "decoder" of `contract.EXPORT`.
     """
     graph = _SlotGraph(tensors, Graph(), slots)
+    graph.read_image("embedding", "mask_logits", "has_mask")
     graph.answer("iou", "logits")
-    count, points = slots or ("N", "T")
-    inputs = [
-        tensor_type("coords", "FLOAT", count, points, 2),
-        tensor_type("labels", "INT32", count, points),
-        *_image_side_types(),
-    ]
-    outputs = [
-        tensor_type("iou", "FLOAT", count, MASK_TOKENS),
-        tensor_type("logits", "FLOAT", count, MASK_TOKENS, LOW_RES, LOW_RES),
-    ]
-    return model_proto(graph.g, "prompt", inputs, outputs, OPSET)
+    return model_proto(graph.g, "decoder", with_lengths(EXPORT["decoder"], slot_lengths(slots)))
 
 
-def original_graph(tensors: Tensors, *, single_mask: bool) -> ModelProto:
-    """The published decoder's contract in one file: one prompt, masks at the image's size.
+def slot_lengths(slots: Slots | None) -> dict[str, int]:
+    """The lengths of the contract "decoder" that slots make constant."""
+    return {} if slots is None else {"N": slots[0], "M": slots[0], "T": slots[1]}
 
-    Inputs, all float32: `image_embeddings` (1, 256, 64, 64), `point_coords` (1, N, 2) in canvas
-    pixels, `point_labels` (1, N), `mask_input` (1, 1, 256, 256), `has_mask_input` (1,),
-    `orig_im_size` (2,) height and width. The caller adds the padding point. Outputs: `masks`
-    (1, M, H, W) logits, `iou_predictions` (1, M), `low_res_masks` (1, M, 256, 256).
+
+def original_graph(tensors: Tensors, *, single_mask: bool = False) -> ModelProto:
+    """The published decoder's contract: one prompt, masks at the image's size.
 
     Args:
         tensors: published name -> array, of the prompt encoder and the mask decoder.
-        single_mask: M is 1, the best of the three candidates for one click or a lone box, else the
-            single mask; else M is 4, the single mask and the three candidates.
+        single_mask: one answer, the best of the three candidates for one click or a lone box, else
+            the single mask; else all four, the single mask and the three candidates.
+
+    Returns:
+        A model that keeps the contract "original" of `contract.EXPORT`.
     """
     g = Graph()
-    _image_side(g, tensors, "image_embeddings", "mask_input", "has_mask_input")
     g.name("point_coords", "coords")
-    g.name(g.op("Cast", "point_labels", to=_int32()), "labels")
+    g.name(g.op("Cast", "point_labels", to=_kind("INT64")), "labels")
     graph = _OriginalGraph(tensors, g)
+    graph.read_image("image_embeddings", "mask_input", "has_mask_input")
     iou, logits = graph.answer("all_iou", "all_logits")
     if single_mask:
         chosen = _published_choice(g, iou)
@@ -117,65 +87,52 @@ def original_graph(tensors: Tensors, *, single_mask: bool) -> ModelProto:
     g.name(iou, "iou_predictions")
     g.name(logits, "low_res_masks")
     g.name(_at_image_size(g, logits), "masks")
-    return _original_model(g, 1 if single_mask else MASK_TOKENS)
-
-
-def _original_model(g: Graph, masks: int) -> ModelProto:
-    inputs = [
-        tensor_type("image_embeddings", "FLOAT", 1, CHANNELS, GRID, GRID),
-        tensor_type("point_coords", "FLOAT", 1, "N", 2),
-        tensor_type("point_labels", "FLOAT", 1, "N"),
-        tensor_type("mask_input", "FLOAT", 1, 1, LOW_RES, LOW_RES),
-        tensor_type("has_mask_input", "FLOAT", 1),
-        tensor_type("orig_im_size", "FLOAT", 2),
-    ]
-    outputs = [
-        tensor_type("masks", "FLOAT", 1, masks, "H", "W"),
-        tensor_type("iou_predictions", "FLOAT", 1, masks),
-        tensor_type("low_res_masks", "FLOAT", 1, masks, LOW_RES, LOW_RES),
-    ]
-    return model_proto(g, "decoder", inputs, outputs, OPSET)
-
-
-def _image_side_types() -> list[ValueInfoProto]:
-    return [tensor_type(name, "FLOAT", *shape) for name, shape in IMAGE_SIDE.items()]
-
-
-def _image_side(g: Graph, tensors: Tensors, embedding: str, mask: str, has_mask: str) -> None:
-    """What all prompts share of an image, under the names of `IMAGE_SIDE`."""
-    rows = g.op("Transpose", g.op("Reshape", embedding, ints(CHANNELS, -1)), perm=[1, 0])
-    dense = _dense(g, Part(tensors, "prompt_encoder"), mask, has_mask)
-    image = g.op("Add", rows, dense)
-    placed = g.op("Add", image, position_rows(tensors))
-    attention = Part(tensors, "mask_decoder.transformer.layers.0.cross_attn_token_to_image")
-    heads = ints(POSITIONS, HEADS, INNER)
-    keys = g.op("Reshape", g.linear(placed, *(attention / "k_proj").pair), heads)
-    values = g.op("Reshape", g.linear(image, *(attention / "v_proj").pair), heads)
-    g.name(image, "image")
-    g.name(placed, "placed")
-    g.name(g.op("Transpose", keys, perm=[1, 2, 0]), "keys")
-    g.name(g.op("Transpose", values, perm=[1, 0, 2]), "values")
-
-
-def _dense(g: Graph, encoder: Part, mask: str, has_mask: str) -> str:
-    """The embedding (4096, 256) of the mask where `has_mask` is 1, else that of no mask."""
-    without = (encoder / "no_mask_embed").tensor("weight")
-    x, down = mask, encoder / "mask_downscaling"
-    for conv, norm in (("0", "1"), ("3", "4")):
-        x = g.op("Conv", x, *(down / conv).pair, strides=[2, 2])
-        x = g.norm(g.op("Transpose", x, perm=[0, 2, 3, 1]), *(down / norm).pair, _NORM_2D_EPS)
-        x = g.op("Transpose", erf_gelu(g, x), perm=[0, 3, 1, 2])
-    x = g.op("Reshape", g.op("Conv", x, *(down / "6").pair), ints(CHANNELS, -1))
-    given = g.op("Mul", g.op("Transpose", x, perm=[1, 0]), has_mask)
-    missing = g.op("Mul", without, g.op("Sub", scalar(1), has_mask))
-    return g.op("Add", given, missing)
+    answers = {"A": 1 if single_mask else MASK_TOKENS}
+    return model_proto(g, "decoder", with_lengths(EXPORT["original"], answers))
 
 
 class _PortableGraph(PromptGraph):
-    """The prompts' side by operators that every engine and converter knows."""
+    """Both sides of the decoder by operators that every engine and converter knows.
 
-    def __init__(self, tensors: Tensors, g: Graph) -> None:
-        super().__init__(tensors, g)
+    The image's side has M rows, one a prompt, or one for all of them.
+    """
+
+    def read_image(self, embedding: str, mask: str, has_mask: str) -> None:
+        """What prompts share of an image and its masks, under the names of `IMAGE_SIDE`."""
+        g = self.g
+        rows = g.op("Transpose", g.op("Reshape", embedding, ints(CHANNELS, -1)), perm=[1, 0])
+        image = g.op("Add", self._dense(mask, has_mask), rows)  # (M, 4096, 256)
+        placed = g.op("Add", image, self.positions)
+        attention = Part(
+            self.tensors, "mask_decoder.transformer.layers.0.cross_attn_token_to_image"
+        )
+        keys = self._project(placed, attention / "k_proj", [0, 2, 3, 1])
+        values = self._project(image, attention / "v_proj", [0, 2, 1, 3])
+        sides = {"image": image, "placed": placed, "keys": keys, "values": values}
+        for name, value in sides.items():
+            g.name(value, name)
+
+    def _dense(self, mask: str, has_mask: str) -> str:
+        """The embedding (M, 4096, 256) of each mask where `has_mask` is 1, else that of none."""
+        g, encoder = self.g, Part(self.tensors, "prompt_encoder")
+        without = (encoder / "no_mask_embed").tensor("weight")
+        x, down = mask, encoder / "mask_downscaling"
+        for conv, norm in (("0", "1"), ("3", "4")):
+            x = g.op("Conv", x, *(down / conv).pair, strides=[2, 2])
+            x = g.norm(g.op("Transpose", x, perm=[0, 2, 3, 1]), *(down / norm).pair, _NORM_2D_EPS)
+            x = g.op("Transpose", erf_gelu(g, x), perm=[0, 3, 1, 2])
+        x = g.op("Conv", x, *(down / "6").pair)
+        x = g.op("Transpose", g.op("Reshape", x, ints(-1, CHANNELS, POSITIONS)), perm=[0, 2, 1])
+        given = g.op("Reshape", has_mask, ints(-1, 1, 1))
+        missing = g.op("Mul", without, g.op("Sub", scalar(1), given))
+        return g.op("Add", g.op("Mul", x, given), missing)
+
+    def _project(self, image: str, projection: Part, order: list[int]) -> str:
+        """The image by head; `order` of (M, 4096, heads, channels)."""
+        g = self.g
+        rows = g.linear(g.op("Reshape", image, ints(-1, CHANNELS)), *projection.pair)
+        by_head = g.op("Reshape", rows, ints(-1, POSITIONS, HEADS, INNER))
+        return g.op("Transpose", by_head, perm=order)
 
     def answer(self, iou: str, logits: str) -> tuple[str, str]:
         """All four mask tokens' predicted IoU (N, 4) and logits (N, 4, 256, 256), so named."""
@@ -226,14 +183,14 @@ class _SlotGraph(_PortableGraph):
 
     def _embed(self) -> str:
         """The decoder's own tokens, the padding point, and the embedded points."""
-        g = self.g
-        encoder = Part(self.tensors, "prompt_encoder")
+        g, encoder = self.g, Part(self.tensors, "prompt_encoder")
         padding = (encoder / "not_a_point_embed").tensor("weight")
         labelled = [(encoder / f"point_embeddings.{label}").tensor("weight") for label in range(4)]
-        row = g.op("Add", "labels", np.array(1, np.int32))
-        points = g.op(
-            "Add", self._waves(), g.op("Gather", np.concatenate([padding, *labelled]), row)
+        table, row = (
+            np.concatenate([padding, *labelled]),
+            g.op("Add", "labels", np.array(1, np.int64)),
         )
+        points = g.op("Add", self._waves(), g.op("Gather", table, row))
         own = np.concatenate([self._own_tokens(), padding])[None]
         shared = g.op("Expand", own, self._shape(*own.shape[1:]))
         self._hidden = self._hide(own.shape[1])
@@ -241,9 +198,9 @@ class _SlotGraph(_PortableGraph):
 
     def _hide(self, shared: int) -> str:
         """What is added to the logits of each token: (N, 1, 1, shared + T)."""
-        g = self.g
-        unused = g.op("Cast", g.op("Less", "labels", np.array(0, np.int32)), to=_float())
-        corner = g.op("Cast", g.op("Greater", "labels", np.array(1, np.int32)), to=_float())
+        g, real = self.g, _kind("FLOAT")
+        unused = g.op("Cast", g.op("Less", "labels", np.array(0, np.int64)), to=real)
+        corner = g.op("Cast", g.op("Greater", "labels", np.array(1, np.int64)), to=real)
         has_box = g.op("ReduceMax", corner, axes=[1], keepdims=1)
         padding_alone = np.zeros((1, shared), np.float32)
         padding_alone[0, -1] = 1
@@ -256,7 +213,7 @@ class _SlotGraph(_PortableGraph):
 
 def _published_choice(g: Graph, iou: str) -> str:
     """Which token the published file answers with, (1,) int64; the padding point counts."""
-    points = g.op("Cast", g.op("Shape", "labels", start=1, end=2), to=_float())
+    points = g.op("Cast", g.op("Shape", "labels", start=1, end=2), to=_kind("FLOAT"))
     lead = g.op("Mul", g.op("Sub", points, scalar(2.5)), scalar(_SINGLE_LEAD))
     single = np.zeros((1, MASK_TOKENS), np.float32)
     single[0, 0] = 1
@@ -265,39 +222,23 @@ def _published_choice(g: Graph, iou: str) -> str:
 
 
 def _at_image_size(g: Graph, logits: str) -> str:
-    """Low-res logits as the published post-processing resizes them, (1, M, H, W)."""
+    """Low-res logits as the published post-processing resizes them, (1, A, H, W)."""
     canvas = _resize(g, logits, ints(CANVAS_PX, CANVAS_PX))
     longest = g.op("ReduceMax", "orig_im_size", keepdims=1)
     scaled = g.op("Mul", "orig_im_size", g.op("Div", scalar(CANVAS_PX), longest))
     rounded = g.op("Floor", g.op("Add", scaled, scalar(0.5)))
-    covered = g.op("Cast", g.op("Max", rounded, scalar(1)), to=_int64())
+    covered = g.op("Cast", g.op("Max", rounded, scalar(1)), to=_kind("INT64"))
     visible = g.op("Slice", canvas, ints(0, 0), covered, ints(2, 3))
-    return _resize(g, visible, g.op("Cast", "orig_im_size", to=_int64()))
+    return _resize(g, visible, g.op("Cast", "orig_im_size", to=_kind("INT64")))
 
 
 def _resize(g: Graph, x: str, size_hw: str | NDArray[np.int64]) -> str:
     size = g.op("Concat", g.op("Shape", x, start=0, end=2), size_hw, axis=0)
     return g.op(
-        "Resize",
-        x,
-        "",
-        "",
-        size,
+        *("Resize", x, "", "", size),
         mode="linear",
         coordinate_transformation_mode="half_pixel",
     )
-
-
-def _float() -> int:
-    return _kind("FLOAT")
-
-
-def _int32() -> int:
-    return _kind("INT32")
-
-
-def _int64() -> int:
-    return _kind("INT64")
 
 
 def _kind(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Graphs to files, and what `about.json` says of them."""
+"""Graphs to files, and what `ABOUT` says of them."""
 
 from __future__ import annotations
 
@@ -7,106 +7,81 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anymask.export.contract import GraphContract, as_json
-from anymask.export.pair import PAIR_ID_KEY, SCHEMA_KEY, make_pair_id
-from anymask.export.parts import EXPORT_SCHEMA, FILE_NAMES
+from anymask.export.contract import GraphContract, graphs_json
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-MODEL_KEY, PART_KEY = "model", "part"
-"""In the metadata of each file: which weights, and which of `parts.FILE_NAMES` it is."""
+ABOUT = "about.json"
 
 ONE_FILE_BYTES = 2**31 - 2**24
 """Larger graphs keep their tensors in a file beside them; protobuf ends at 2 GB."""
 _SMALL_TENSOR_BYTES = 1024
 
 
-def save_graphs(
-    graphs: Mapping[str, ModelProto],
+def model_name(part: str) -> str:
+    """The model file of a part, such as "encoder.onnx"."""
+    return f"{part}.onnx"
+
+
+def data_name(part: str) -> str:
+    """The file beside it that holds the tensors of a large one."""
+    return f"{model_name(part)}.data"
+
+
+def save_graph(
+    graph: ModelProto,
     folder: Path,
+    part: str,
+    metadata: Mapping[str, str],
     *,
-    model_id: str,
     one_file_bytes: int = ONE_FILE_BYTES,
-) -> str:
-    """Write graphs that belong together, and check them.
+) -> None:
+    """Write a part's graph, and check it.
 
     Args:
-        graphs: by part; their metadata is set.
+        graph: its metadata is set, and its tensors may be moved out of it.
         folder: where to; it exists.
-        model_id: which weights, such as "vit_t@18348d14".
+        part: names the files.
+        metadata: key -> value.
         one_file_bytes: a graph of more bytes has its tensors in a second file.
-
-    Returns:
-        The pair id, now in the metadata of each file.
     """
+    import onnx
     from onnx import helper
 
-    pair_id = make_pair_id(model_id, {name: _digest(graph) for name, graph in graphs.items()})
-    for name, graph in graphs.items():
-        del graph.metadata_props[:]
-        metadata = {
-            SCHEMA_KEY: EXPORT_SCHEMA,
-            PAIR_ID_KEY: pair_id,
-            MODEL_KEY: model_id,
-            PART_KEY: name,
-        }
-        helper.set_model_props(graph, metadata)
-        _save(graph, folder / FILE_NAMES[name], one_file_bytes)
-    return pair_id
-
-
-def _digest(graph: ModelProto) -> bytes:
-    """Of nodes and tensors, also of a graph too large to be written as one."""
-    digest = hashlib.sha256()
-    for message in (*graph.graph.node, *graph.graph.initializer):
-        content = message.SerializeToString()
-        digest.update(len(content).to_bytes(8, "little"))
-        digest.update(content)
-    return digest.digest()
-
-
-def _save(graph: ModelProto, path: Path, one_file_bytes: int) -> None:
-    import onnx
-
+    del graph.metadata_props[:]
+    helper.set_model_props(graph, dict(metadata))
+    path = folder / model_name(part)
     large = sum(len(tensor.raw_data) for tensor in graph.graph.initializer) > one_file_bytes
     onnx.save_model(
         graph,
         path,
         save_as_external_data=large,
-        location=data_name(path.name),
+        location=data_name(part),
         size_threshold=_SMALL_TENSOR_BYTES,
     )
     onnx.checker.check_model(path)
 
 
-def data_name(file_name: str) -> str:
-    """The file beside a model file that holds the tensors of a large one."""
-    return f"{file_name}.data"
-
-
 def part_files(folder: Path, part: str) -> list[Path]:
     """The files of a part that are in a folder: the graph, and its tensors where they are apart."""
-    graph = folder / FILE_NAMES[part]
-    return [path for path in (graph, graph.with_name(data_name(graph.name))) if path.exists()]
+    return [path for path in (folder / model_name(part), folder / data_name(part)) if path.exists()]
 
 
 def describe_files(folder: Path, contracts: Mapping[str, GraphContract]) -> dict[str, Any]:
-    """What `about.json` says of each part: files with sizes and hashes, inputs, outputs."""
-    ports = as_json(contracts)["graphs"]
+    """What `ABOUT` says of each part: files with sizes and hashes, inputs, outputs."""
+    ports = graphs_json(contracts)
     return {
-        name: {"files": _described(part_files(folder, name)), **ports[name]} for name in contracts
+        part: {"files": _described(part_files(folder, part)), **ports[part]} for part in contracts
     }
 
 
 def _described(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return [
-        {"name": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
-        for path in paths
+        {"name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)} for path in paths
     ]
 
 
-def file_sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal digits."""
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
