@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from anymask.errors import WeightsError
 from anymask.export.contract import EXPORT, GraphContract, with_lengths
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 ENCODER, DECODER = "encoder", "decoder"
 PARTS = (ENCODER, DECODER)
-BATCHED, ORIGINAL = "batched", "original"
 
 Layout = Literal["batched", "original"]
+BATCHED: Final = "batched"
+ORIGINAL: Final = "original"
 
 
 @dataclass(frozen=True, slots=True)
