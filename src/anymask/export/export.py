@@ -26,7 +26,7 @@ from anymask.export.pair import (
     SCHEMA_KEY,
     make_pair_id,
 )
-from anymask.export.parity import FLOAT, INT8, Parity, Tolerance
+from anymask.export.parity import FLOAT, QUANTIZED, Parity, Tolerance
 from anymask.export.parts import DECODER, PARTS, ExportOptions, part_contracts, write_graph
 from anymask.export.writer import OPSET, Tensors
 from anymask.inference.backend import HasTensors
@@ -116,7 +116,7 @@ def export_model(
     with _workspace(folder) as unproved:
         about = _write(model, tensors, unproved, options, report)
         exported = ExportedModel.open(unproved)
-        allowed = tolerance or (INT8 if options.quantize else FLOAT)
+        allowed = tolerance or (QUANTIZED if options.quantize else FLOAT)
         parity = compare(model, exported, pictures, allowed, report)
         del exported  # an open file could not be moved everywhere
         if parity.problems:

@@ -26,8 +26,8 @@ class Tolerance:
 
 
 FLOAT = Tolerance(embedding=1e-3, logits=1e-3, iou=1e-3, mask_iou=0.99)
-INT8 = Tolerance(embedding=1e-3, logits=np.inf, iou=np.inf, mask_iou=0.95)
-"""Of a decoder with 8-bit weights."""
+QUANTIZED = Tolerance(embedding=1e-3, logits=np.inf, iou=np.inf, mask_iou=0.95)
+"""Of a decoder with weights in fewer bits."""
 
 
 @dataclass

@@ -35,7 +35,7 @@ class ExportOptions:
         layout: of the decoder: "batched" answers many prompts a call with low-res logits;
             "original" has the six inputs that other tools know.
         slots: N and T for a batched decoder of N prompts of T points, all shapes constant.
-        quantize: the decoder's weights as 8-bit integers.
+        quantize: the decoder's weights in fewer bits, see `quantize`.
         single_mask: one mask a prompt inside the original layout, instead of all four.
 
     Raises:
@@ -58,7 +58,7 @@ class ExportOptions:
         for name, wanted, layout in (
             ("constant numbers of prompts and points", self.slots is not None, BATCHED),
             ("a single mask", self.single_mask, ORIGINAL),
-            ("8-bit weights", self.quantize, self.layout),
+            ("quantised weights", self.quantize, self.layout),
         ):
             if wanted and not (self.decoder and layout == self.layout):
                 kind = "" if layout == self.layout else f" in the {layout} layout"
