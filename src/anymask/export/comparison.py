@@ -123,7 +123,7 @@ class _Comparison:
     model: Model
     exported: ExportedModel
     ours: EncodedImage
-    theirs: EncodedImage
+    theirs: EncodedImage  # the same without an encoder in the export
 
     def fitting(self, prompts: Iterable[Prompt]) -> list[PlacedPrompt]:
         """Prompts on the canvas, without those of more points than the export has slots for."""
@@ -143,7 +143,9 @@ class _Comparison:
             if self.exported.is_original:
                 difference = self._image_logits_difference(batch, wanted)
                 figures.image_logits = largest(figures.image_logits, difference)
-            figures.mask_iou += self._mask_ious(batch, wanted)
+            if self.theirs is not self.ours:
+                found = decode(self.exported, self.theirs, batch)
+            figures.mask_iou += self._mask_ious(batch, wanted, found)
 
     def _wanted(self, batch: PromptBatch) -> Decoded:
         """The engine's four masks, or the one that the published file chooses."""
@@ -175,9 +177,8 @@ class _Comparison:
             )
         )
 
-    def _mask_ious(self, batch: PromptBatch, wanted: Decoded) -> list[float]:
-        """How much the masks overlap, those of the export from its own embedding."""
-        found = decode(self.exported, self.theirs, batch)
+    def _mask_ious(self, batch: PromptBatch, wanted: Decoded, found: Decoded) -> list[float]:
+        """How much the masks overlap that a user would be shown."""
         overlaps = []
         for row in range(len(batch)):
             token = _shown(batch, row, wanted.iou[row])

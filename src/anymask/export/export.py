@@ -226,7 +226,8 @@ def _put_in_place(new: Path, folder: Path) -> None:
             (new / name).replace(folder / name)
     except BaseException:
         for name in names:
-            (folder / name).unlink(missing_ok=True)
+            if not (new / name).exists():
+                (folder / name).unlink(missing_ok=True)
         for path in former.iterdir():
             path.replace(folder / path.name)
         raise
