@@ -146,19 +146,16 @@ def test_tensors_beyond_one_file_lie_beside_the_graph(
 def test_an_export_that_answers_otherwise_is_not_kept(small: Model, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     with pytest.raises(ParityError, match=r"the embedding differs by .*nothing was kept") as caught:
-        export_small(unfaithful(small), folder)
+        export_small(unfaithful(small), folder, decoder=False)
     assert caught.value.parity.embedding > 1e-3
     assert not folder.exists()
 
 
-def test_a_former_export_is_replaced_only_if_asked_for(
-    small: Model, original: Export, tmp_path: Path
-) -> None:
-    export_small(small, tmp_path, encoder=False)
-    before = (tmp_path / "decoder.onnx").read_bytes()
+def test_a_former_export_is_replaced_only_if_asked_for(small: Model, tmp_path: Path) -> None:
+    (tmp_path / "decoder.onnx").write_text("mine", encoding="utf-8")
     with pytest.raises(FileExistsError, match="holds an export already"):
         export_small(small, tmp_path, decoder=False)
-    assert (tmp_path / "decoder.onnx").read_bytes() == before
+    assert names(tmp_path) == {"decoder.onnx"}
     export_model(small, tmp_path, photos(), ExportOptions(decoder=False), overwrite=True)
     assert names(tmp_path) == {"encoder.onnx", "about.json"}
 

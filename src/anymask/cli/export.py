@@ -10,6 +10,7 @@ import typer
 
 from anymask.cli.exits import (
     DONE,
+    INTERRUPTED,
     UsageError,
     echo_columns,
     echo_json,
@@ -188,6 +189,8 @@ def _run(order: _Order, choice: ModelChoice) -> int:
             )
     except ParityError as error:
         return _tell_failure(error, error.parity, as_json=order.as_json)
+    except KeyboardInterrupt:
+        return _tell_interruption(as_json=order.as_json)
     _tell(done, as_json=order.as_json)
     return DONE
 
@@ -232,6 +235,14 @@ def _tell_failure(error: WeightsError, parity: Parity, *, as_json: bool) -> int:
     record: dict[str, Any] = {"parity": parity.as_json(), "error": error_record(error)}
     echo_json({"schema": SCHEMA, **record})
     return exit_code(error)
+
+
+def _tell_interruption(*, as_json: bool) -> int:
+    message = "interrupted; nothing was exported"
+    typer.echo(message, err=True)
+    if as_json:
+        echo_json({"schema": SCHEMA, "error": {"type": "Interrupted", "message": message}})
+    return INTERRUPTED
 
 
 def _print_parity(parity: Parity) -> None:
