@@ -1,4 +1,4 @@
-"""The command line: ``anymask segment``, ``everything``, ``serve``, ``evaluate``, ``models`` ...
+"""The command line: ``anymask segment``, ``everything``, ``serve``, ``export``, ``evaluate`` ...
 
 Parsing and printing only; the work is done below. Heavy libraries are imported by the commands
 that need them, so that ``anymask --help`` answers at once.
@@ -29,6 +29,7 @@ from anymask.cli.exits import (
     fail,
     one_line,
 )
+from anymask.cli.export import export
 from anymask.cli.models import models_app
 from anymask.cli.segment import segment
 from anymask.cli.serve import serve
@@ -59,6 +60,7 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.command()(segment)
     app.command()(everything)
     app.command()(serve)
+    app.command()(export)
     app.add_typer(evaluate_app, name="evaluate")
     app.add_typer(models_app, name="models")
     app.command()(doctor)

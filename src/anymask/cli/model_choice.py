@@ -25,7 +25,7 @@ ModelOption = Annotated[
         "--model-type",
         "-m",
         metavar="NAME|FILE",
-        help="A name (see: anymask models) or the path of a checkpoint.",
+        help="A name (see: anymask models), or the path of a checkpoint or an export.",
         rich_help_panel=MODEL_PANEL,
     ),
 ]
@@ -93,12 +93,40 @@ def check_model(choice: ModelChoice) -> None:
     path = Path(choice.name).expanduser()
     if choice.name.endswith(CHECKPOINT_SUFFIXES) and not path.is_file():
         raise UsageError(f"--model {choice.name!r} does not exist; give a weight file or a name")
-    if not path.is_file():
+    if _is_export(choice):
+        _check_export(choice)
+    elif not path.is_file():
         find_known(choice.name)
+
+
+def _is_export(choice: ModelChoice) -> bool:
+    """Whether the model is a folder that `anymask export` wrote; known names come first."""
+    from anymask.export.files import ABOUT
+
+    return choice.name is not None and (Path(choice.name).expanduser() / ABOUT).is_file()
+
+
+def _check_export(choice: ModelChoice) -> None:
+    """Refuse what an export cannot be asked for."""
+    wishes = {
+        "--checkpoint": choice.checkpoint is not None,
+        "--device": choice.device not in ("auto", "cpu"),
+        "--engine": choice.engine not in ("auto", "onnx"),
+        "--image-size": choice.image_size != 1024,
+    }
+    for option in (option for option, wished in wishes.items() if wished):
+        raise UsageError(
+            f"{option} does not go with --model {choice.name!r}, an export: onnxruntime runs its "
+            "own weights on the CPU at 1024 pixels"
+        )
 
 
 def load(choice: ModelChoice, progress: ProgressBar) -> Model:
     """Load the model; fetching its weights is shown."""
+    if choice.name is not None and _is_export(choice):
+        from anymask.export.exported_backend import open_export
+
+        return open_export(Path(choice.name).expanduser())
     from anymask.inference.load import AUTO, load_model
 
     return load_model(

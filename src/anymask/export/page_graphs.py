@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anymask.export.contract import DECODER, IMAGE_SIDE, Port
-from anymask.export.writer import FloatArray, Graph, Part, Tensors, ints, scalar, tensor_type
+from anymask.export.writer import FloatArray, Graph, Part, Tensors, ints, scalar, typed
 from anymask.inference.onnx_graphs import (
     CANVAS_PX,
     CHANNELS,
@@ -472,23 +472,14 @@ def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -
 def _branch(g: Graph, outputs: Mapping[str, Port]) -> Any:
     from onnx import helper
 
-    values = [_typed(name, port) for name, port in outputs.items()]
-    return helper.make_graph(g.nodes, "branch", [], values)
-
-
-def _typed(name: str, port: Port) -> Any:
-    kind = {"float32": "FLOAT", "int64": "INT64", "bool": "BOOL"}[port.dtype]
-    return tensor_type(name, kind, *port.shape)
+    return helper.make_graph(g.nodes, "branch", [], typed(outputs))
 
 
 def _finish(g: Graph, name: str) -> bytes:
     """The model file of one of `contract.DECODER`."""
     from onnx import checker, helper
 
-    inputs, outputs = (
-        [_typed(key, port) for key, port in ports.items()]
-        for ports in (DECODER[name].inputs, DECODER[name].outputs)
-    )
+    inputs, outputs = typed(DECODER[name].inputs), typed(DECODER[name].outputs)
     graph = helper.make_graph(g.nodes, name, inputs, outputs, g.constants)
     domains = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=domains, ir_version=_IR_VERSION)

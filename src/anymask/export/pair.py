@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from pathlib import Path
+
+import numpy as np
 
 from anymask.errors import WeightsError
 
 PAIR_ID_KEY = "pair_id"
 SCHEMA_KEY = "schema"
+MODEL_KEY, ARCHITECTURE_KEY, PART_KEY = "model", "architecture", "part"
+"""Of exported files: which weights, which network, and which of `parts.PARTS` it is."""
 
 _DIGITS = 16
 _IR_VERSION, _METADATA = 1, 14  # numbers of ModelProto's fields
@@ -24,20 +27,20 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 
 
-def make_pair_id(model_id: str, graphs: Mapping[str, bytes]) -> str:
-    """The id of a set of graphs that belong together.
+def make_pair_id(model_id: str, contents: Mapping[str, bytes | memoryview]) -> str:
+    """The id of what belongs together.
 
     Args:
         model_id: which weights, such as "vit_t@18348d14".
-        graphs: name -> the model file's content, before any of them is stamped.
+        contents: name -> a model file's content, before it is stamped, or a tensor's bytes.
 
     Returns:
-        Such as "vit_t@18348d14-0b5e9a3c41d2f678": equal for equal weights and graphs.
+        Such as "vit_t@18348d14-0b5e9a3c41d2f678": equal for equal names and contents.
     """
     digest = hashlib.sha256(_prefixed(model_id.encode()))
-    for name in sorted(graphs):
+    for name in sorted(contents):
         digest.update(_prefixed(name.encode()))
-        digest.update(hashlib.sha256(graphs[name]).digest())
+        digest.update(hashlib.sha256(contents[name]).digest())
     return f"{model_id}-{digest.hexdigest()[:_DIGITS]}"
 
 
@@ -67,9 +70,12 @@ def read_metadata(model: bytes | str | PathLike[str]) -> dict[str, str]:
     Raises:
         WeightsError: it cannot be read, or is no ONNX model.
     """
-    content, name = (model, "the model") if isinstance(model, bytes) else _content(Path(model))
+    name = "the model" if isinstance(model, bytes) else str(model)
     try:
+        content = model if isinstance(model, bytes) else np.memmap(model, np.uint8, "r").data
         return dict(_entries(memoryview(content)))
+    except OSError as error:
+        raise WeightsError(f"{name} cannot be read ({error.strerror or error})") from error
     except (IndexError, ValueError) as error:
         raise WeightsError(f"{name} is damaged or no ONNX file; export it again") from error
 
@@ -109,13 +115,6 @@ def check_pair(expected: str, found: str, *, what: str = "the decoder") -> None:
             f"{what} belongs to pair {found} but pair {expected} is in use; "
             "take all parts from one export"
         )
-
-
-def _content(path: Path) -> tuple[bytes, str]:
-    try:
-        return path.read_bytes(), str(path)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
 def _entries(model: memoryview) -> Iterator[tuple[str, str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anymask.export.contract import GraphContract, Port
 from anymask.inference.onnx_graphs import FloatArray, Graph, Part, Tensors
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ __all__ = [
     "ints",
     "model_proto",
     "scalar",
-    "tensor_type",
+    "typed",
 ]
 
-IR_VERSION = 8
+OPSET, IR_VERSION = 17, 8
 
 
 def erf_gelu(g: Graph, x: str) -> str:
@@ -45,37 +47,27 @@ def scalar(value: float) -> FloatArray:
     return np.array(value, np.float32)
 
 
-def tensor_type(name: str, kind: str, *shape: int | str) -> ValueInfoProto:
-    """An input or output.
+def typed(ports: Mapping[str, Port]) -> list[ValueInfoProto]:
+    """Inputs or outputs as a graph declares them."""
+    from onnx import helper
 
-    Args:
-        name: its name.
-        kind: such as "FLOAT", as ONNX names it.
-        shape: lengths; a name for one that each call chooses.
-    """
-    from onnx import TensorProto, helper
-
-    return helper.make_tensor_value_info(name, getattr(TensorProto, kind), shape)
+    kinds = {name: helper.np_dtype_to_tensor_dtype(np.dtype(p.dtype)) for name, p in ports.items()}
+    return [
+        helper.make_tensor_value_info(name, kinds[name], port.shape) for name, port in ports.items()
+    ]
 
 
-def model_proto(
-    g: Graph,
-    name: str,
-    inputs: list[ValueInfoProto],
-    outputs: list[ValueInfoProto],
-    opset: int,
-) -> ModelProto:
-    """The finished model, of the standard domain's operators.
+def model_proto(g: Graph, name: str, contract: GraphContract) -> ModelProto:
+    """The finished model, of operators of the standard domain that older engines know too.
 
     Args:
         g: the nodes and constants.
         name: of the graph.
-        inputs: by name.
-        outputs: by name.
-        opset: of the standard domain.
+        contract: its inputs and outputs.
     """
     from onnx import helper
 
+    inputs, outputs = typed(contract.inputs), typed(contract.outputs)
     graph = helper.make_graph(g.nodes, name, inputs, outputs, g.constants)
-    domains = [helper.make_opsetid("", opset)]
+    domains = [helper.make_opsetid("", OPSET)]
     return helper.make_model(graph, opset_imports=domains, ir_version=IR_VERSION)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,3 +106,11 @@ class Backend(Protocol):
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
+
+
+@runtime_checkable
+class HasTensors(Protocol):
+    """An engine that can hand out the network it runs, to be exported."""
+
+    def tensors(self) -> Mapping[str, NDArray[np.float32]]:
+        """The network's tensors under their published names."""

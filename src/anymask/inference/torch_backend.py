@@ -61,6 +61,10 @@ class TorchBackend:
         """Side of the canvas in pixels."""
         return self.sam.image_encoder.img_size
 
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """All tensors of the network by their published names."""
+        return {name: _to_numpy(tensor) for name, tensor in self.sam.state_dict().items()}
+
     def decoder_tensors(self) -> Mapping[str, NDArray[np.float32]]:
         """The tensors of prompt encoder and mask decoder by their published names."""
         return {
