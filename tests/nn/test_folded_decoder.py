@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from anymask.inference.backend import confident
+from anymask.inference.backend import confident, visible_cells_hw
 from anymask.inference.batching import group, place
 from anymask.inference.segment import Model
 from anymask.nn.folded import FoldedDecoder
@@ -50,21 +50,33 @@ def test_folding_is_the_same_algebra(sam: Sam, points: int, with_mask: bool, cou
     positions = encoder.get_dense_pe()[0].flatten(1).T
     torch.testing.assert_close(folded.positions, positions, atol=1e-5, rtol=0)
     folded.positions = positions  # the same digits on both sides
-    decoded = folded.decode_tokens(folded.prepare(image), sparse, dense)
-    torch.testing.assert_close(folded.masks(decoded, slice(None)), expected, atol=1e-9, rtol=0)
-    torch.testing.assert_close(decoded.iou, iou, atol=1e-9, rtol=0)
-    some = folded.masks(decoded, slice(1, 3))
-    torch.testing.assert_close(some, expected[:, 1:3], atol=1e-9, rtol=0)
+    for chosen in (slice(None), slice(0, 1), slice(1, None), slice(1, 3)):
+        decoded = folded.decode_tokens(folded.prepare(image), sparse, dense, chosen)
+        torch.testing.assert_close(folded.masks(decoded), expected[:, chosen], atol=1e-9, rtol=0)
+        torch.testing.assert_close(decoded.iou, iou[:, chosen], atol=1e-9, rtol=0)
 
 
 def test_upscaling_in_parts_changes_nothing(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
     folded = FoldedDecoder(sam)
     sparse = sam.prompt_encoder.embed_points(torch.rand(2, 2, 2) * 128, torch.ones(2, 2))
     with torch.inference_mode():
-        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None)
-        whole = folded.masks(decoded, slice(None))
-        monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", 5)
-        torch.testing.assert_close(folded.masks(decoded, slice(None)), whole)
+        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None, slice(None))
+        whole = folded.masks(decoded)
+        monkeypatch.setattr("anymask.nn.fast.upscaling.POSITIONS_PER_STEP", 5)
+        torch.testing.assert_close(folded.masks(decoded), whole)
+
+
+@pytest.mark.parametrize("visible_hw", [(8, 3), (5, 8), (2, 7)])
+def test_a_part_of_the_image_is_upscaled_like_the_whole(
+    sam: Sam, visible_hw: tuple[int, int]
+) -> None:
+    folded = FoldedDecoder(sam)
+    sparse = sam.prompt_encoder.embed_points(torch.rand(2, 2, 2) * 128, torch.ones(2, 2))
+    with torch.inference_mode():
+        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None, slice(1, None))
+        whole, part = folded.masks(decoded), folded.masks(decoded, visible_hw)
+    height, width = (4 * side for side in visible_hw)
+    torch.testing.assert_close(part, whole[..., :height, :width])
 
 
 def test_the_decoder_notices_trained_parameters(sam: Sam) -> None:
@@ -90,6 +102,8 @@ def test_an_engine_uses_the_parameters_as_they_are_now(coffee: np.ndarray) -> No
 def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> None:
     model = tiny_model()
     images = [model.encode(coffee), model.encode(coffee[:, ::-1])]
+    height, width = visible_cells_hw(images)
+    assert height < width == 32
     placed = [
         place(Prompt(points=[(30 * k, 20 * k)]), images[0].frame, image=k % 2, multimask=None)
         for k in range(7)
@@ -101,5 +115,6 @@ def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> 
         got = model.backend.decode_confident(images, batch, threshold)
         assert np.array_equal(got.prompt, expected.prompt)
         np.testing.assert_allclose(got.iou, expected.iou, atol=1e-6)
-        np.testing.assert_allclose(got.logits, expected.logits, atol=TOLERANCE)
-        assert got.logits.shape[1:] == (32, 32)
+        expected_logits = expected.logits[:, :height, :width]
+        np.testing.assert_allclose(got.logits, expected_logits, atol=TOLERANCE)
+        assert got.logits.shape[1:] == (height, width)

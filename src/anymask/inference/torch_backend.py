@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anymask.errors import DeviceError
-from anymask.geometry.frames import LOW_RES_STRIDE_PX
-from anymask.inference.backend import Candidates, Decoded, PromptBatch
+from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
 from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder, native_bf16
+from anymask.nn.fast.upscaling import CELLS
 from anymask.nn.folded import DecodedTokens, FoldedDecoder, ImageSide
 from anymask.nn.model import Sam
 
@@ -91,39 +91,42 @@ class TorchBackend:
         return out
 
     @torch.inference_mode()
+    @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
-        chosen = _chosen(prompts)
         order, logits, iou = [], [], []
         for rows, decoder, decoded in self._passes(images, prompts):
             order.append(rows)
-            logits.append(decoder.masks(decoded, chosen))
-            iou.append(decoded.iou[:, chosen])
+            logits.append(decoder.masks(decoded))
+            iou.append(decoded.iou)
         back = np.argsort(np.concatenate(order))
         return Decoded(_to_numpy(torch.cat(logits))[back], _to_numpy(torch.cat(iou))[back])
 
     @torch.inference_mode()
+    @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]
     def decode_confident(
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
-        chosen = _chosen(prompts)
-        numbers, logits, iou = [], [], []
+        visible_hw = visible_cells_hw(images)
+        positions_hw = (-(-visible_hw[0] // CELLS), -(-visible_hw[1] // CELLS))
+        prompt, logits, iou = [], [], []
         for rows, decoder, decoded in self._passes(images, prompts):
-            predicted = decoded.iou[:, chosen]
-            prompt, token = (predicted > min_iou).nonzero(as_tuple=True)
-            if not len(prompt):
+            passed = decoded.iou > min_iou
+            asked = passed.any(dim=1).nonzero()[:, 0]
+            if not len(asked):
                 continue
-            numbers.append(rows[prompt.cpu().numpy()])
-            logits.append(decoder.masks(decoded, chosen)[prompt, token])
-            iou.append(predicted[prompt, token])
-        return _candidates(numbers, logits, iou, self.canvas_px // LOW_RES_STRIDE_PX)
+            row, token = passed[asked].nonzero(as_tuple=True)
+            prompt.append(rows[asked[row].cpu().numpy()])
+            logits.append(decoder.masks(decoded[asked], positions_hw)[row, token])
+            iou.append(decoded.iou[asked[row], token])
+        return _candidates(prompt, logits, iou, visible_hw)
 
     def _passes(
         self, images: Sequence[EncodedImage], prompts: PromptBatch
     ) -> Iterator[tuple[NDArray[np.intp], FoldedDecoder, DecodedTokens]]:
         """The prompts of each image in small parts: their numbers, and what the tokens became."""
-        decoder = self._decoder()
+        decoder, chosen = self._decoder(), _chosen(prompts)
         step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
         for number, image in enumerate(images):
             asked = np.flatnonzero(prompts.image_index == number)
@@ -131,7 +134,7 @@ class TorchBackend:
                 rows = asked[start : start + step]
                 sparse, dense = self._embed(prompts, rows)
                 side = self._side(decoder, image)
-                yield rows, decoder, decoder.decode_tokens(side, sparse, dense)
+                yield rows, decoder, decoder.decode_tokens(side, sparse, dense, chosen)
 
     def _embed(self, prompts: PromptBatch, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor | None]:
         encoder = self.sam.prompt_encoder
@@ -178,16 +181,19 @@ def _chosen(prompts: PromptBatch) -> slice:
 
 
 def _candidates(
-    numbers: list[NDArray[np.intp]], logits: list[Tensor], iou: list[Tensor], side: int
+    prompt: list[NDArray[np.intp]],
+    logits: list[Tensor],
+    iou: list[Tensor],
+    cells_hw: tuple[int, int],
 ) -> Candidates:
-    if not numbers:
+    if not prompt:
         none = np.zeros(0, np.float32)
-        return Candidates(np.zeros(0, np.intp), np.zeros((0, side, side), np.float32), none)
-    prompt = np.concatenate(numbers)
-    order = np.argsort(prompt, kind="stable")
-    return Candidates(
-        prompt[order], _to_numpy(torch.cat(logits))[order], _to_numpy(torch.cat(iou))[order]
-    )
+        return Candidates(np.zeros(0, np.intp), np.zeros((0, *cells_hw), np.float32), none)
+    numbers = np.concatenate(prompt)
+    order = np.argsort(numbers, kind="stable")
+    height, width = cells_hw
+    low_res = _to_numpy(torch.cat(logits))[order, :height, :width]
+    return Candidates(numbers[order], low_res, _to_numpy(torch.cat(iou))[order])
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
