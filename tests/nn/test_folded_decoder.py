@@ -9,7 +9,7 @@ import torch
 from anymask.inference.backend import confident, visible_cells_hw
 from anymask.inference.batching import group, place
 from anymask.inference.segment import Model
-from anymask.nn.folded import FoldedDecoder
+from anymask.nn.folded import FoldedDecoder, image_positions
 from anymask.nn.model import Sam
 from anymask.types.prompt import Prompt
 from models import tiny_model, tiny_sam
@@ -30,7 +30,9 @@ def embedding() -> torch.Tensor:
 @pytest.mark.parametrize("with_mask", [False, True])
 @pytest.mark.parametrize("count", [1, 3])
 @torch.inference_mode()
-def test_folding_is_the_same_algebra(sam: Sam, points: int, with_mask: bool, count: int) -> None:
+def test_folding_is_the_same_algebra(
+    sam: Sam, points: int, with_mask: bool, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sam = sam.double()  # so that only the algebra is compared, not the rounding
     random = torch.Generator().manual_seed(points)
     coords = torch.rand(count, points, 2, generator=random) * 128
@@ -46,24 +48,30 @@ def test_folding_is_the_same_algebra(sam: Sam, points: int, with_mask: bool, cou
         sparse,
         encoder.embed_no_mask(count) if dense is None else dense,
     )
-    folded = FoldedDecoder(sam)
     positions = encoder.get_dense_pe()[0].flatten(1).T
-    torch.testing.assert_close(folded.positions, positions, atol=1e-5, rtol=0)
-    folded.positions = positions  # the same digits on both sides
+    torch.testing.assert_close(image_positions(sam).double(), positions, atol=1e-5, rtol=0)
+    # the same digits on both sides
+    monkeypatch.setattr("anymask.nn.folded.image_positions", lambda _: positions)
+    monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", 24)
+    folded = FoldedDecoder(sam)
     for chosen in (slice(None), slice(0, 1), slice(1, None), slice(1, 3)):
         decoded = folded.decode_tokens(folded.prepare(image), sparse, dense, chosen)
         torch.testing.assert_close(folded.masks(decoded), expected[:, chosen], atol=1e-9, rtol=0)
         torch.testing.assert_close(decoded.iou, iou[:, chosen], atol=1e-9, rtol=0)
 
 
-def test_upscaling_in_parts_changes_nothing(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
-    folded = FoldedDecoder(sam)
+def test_strips_of_any_size_give_the_same_masks(
+    sam: Sam, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sparse = sam.prompt_encoder.embed_points(torch.rand(2, 2, 2) * 128, torch.ones(2, 2))
-    with torch.inference_mode():
-        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None, slice(None))
-        whole = folded.masks(decoded)
-        monkeypatch.setattr("anymask.nn.fast.upscaling.POSITIONS_PER_STEP", 5)
-        torch.testing.assert_close(folded.masks(decoded), whole)
+    masks = []
+    for step in (64, 5):
+        monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", step)
+        folded = FoldedDecoder(sam)
+        with torch.inference_mode():
+            side = folded.prepare(embedding())
+            masks.append(folded.masks(folded.decode_tokens(side, sparse, None, slice(None))))
+    torch.testing.assert_close(*masks)
 
 
 @pytest.mark.parametrize("visible_hw", [(8, 3), (5, 8), (2, 7)])

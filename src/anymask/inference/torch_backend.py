@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anymask.errors import DeviceError
+from anymask.geometry.frames import LOW_RES_STRIDE_PX
 from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
 from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder, native_bf16
@@ -94,13 +95,14 @@ class TorchBackend:
     @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
-        order, logits, iou = [], [], []
+        count, answers = len(prompts), 3 if prompts.multimask else 1
+        side = self.canvas_px // LOW_RES_STRIDE_PX
+        logits = np.empty((count, answers, side, side), np.float32)
+        iou = np.empty((count, answers), np.float32)
         for rows, decoder, decoded in self._passes(images, prompts):
-            order.append(rows)
-            logits.append(decoder.masks(decoded))
-            iou.append(decoded.iou)
-        back = np.argsort(np.concatenate(order))
-        return Decoded(_to_numpy(torch.cat(logits))[back], _to_numpy(torch.cat(iou))[back])
+            logits[rows] = _to_numpy(decoder.masks(decoded))
+            iou[rows] = _to_numpy(decoded.iou)
+        return Decoded(logits, iou)
 
     @torch.inference_mode()
     @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]

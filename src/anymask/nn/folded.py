@@ -12,20 +12,24 @@ are rounding: about 1e-5 on logits.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from anymask.nn.decoder import Attention, MaskDecoder, TwoWayAttentionBlock
+from anymask.nn.decoder import MaskDecoder, TwoWayAttentionBlock
+from anymask.nn.fast.crossing import Reading, Strips, Writing, scale_of, split_heads
 from anymask.nn.fast.linear import LinearMaker
 from anymask.nn.fast.products import Products, products_for
 from anymask.nn.fast.upscaling import Upscaling
 from anymask.nn.layers import MLP, MLPBlock
 from anymask.nn.model import Sam
+
+POSITIONS_PER_STEP = 2048
+"""Positions of the image worked on at once on a CPU, measured."""
 
 @dataclass(frozen=True, eq=False)
 class ImageSide:
@@ -53,18 +57,19 @@ class DecodedTokens:
     Attributes:
         iou: (N, M) predicted IoU of the mask tokens asked for.
         weights: (N, M, C / 8) what each of them multiplies the upscaled image with.
-        image: (N, HW, C) the image as the prompts changed it.
+        image: the image as the prompts changed it.
     """
 
     iou: Tensor
     weights: Tensor
-    image: Tensor
+    image: Strips
 
     def __getitem__(self, rows: Tensor) -> DecodedTokens:
         """Some of the prompts."""
         if len(rows) == len(self.iou):
             return self
-        return DecodedTokens(self.iou[rows], self.weights[rows], self.image[rows])
+        image = tuple(strip[rows] for strip in self.image)
+        return DecodedTokens(self.iou[rows], self.weights[rows], image)
 
 
 class FoldedDecoder:
@@ -85,18 +90,21 @@ class FoldedDecoder:
         self.no_mask = sam.prompt_encoder.no_mask_embed.weight
         self._dtype = dtype or self.no_mask.dtype
         device = self.no_mask.device
-        self.positions = _positions(sam).to(device, self._dtype)  # (HW, C)
-        self._products: Products = products_for(device, self._dtype)
+        products = products_for(device, self._dtype)
+        make = LinearMaker(self.no_mask.dtype, device)
+        grid_hw = sam.prompt_encoder.image_embedding_size
+        self._step = POSITIONS_PER_STEP if device.type == "cpu" else math.prod(grid_hw)
+        self._positions = self._cut(image_positions(sam).to(device, self._dtype))
+        self._products = products
+        transformer = self.decoder.transformer
         self._blocks = [
-            _Block(cast(TwoWayAttentionBlock, block), LinearMaker(self.no_mask.dtype, device))
-            for block in self.decoder.transformer.layers
+            _Block(cast(TwoWayAttentionBlock, block), self._positions, make, products)
+            for block in transformer.layers
         ]
+        self._final = Reading(transformer.final_attn_token_to_image, products)
         self._hypernetworks = _StackedMlps(self.decoder.output_hypernetworks_mlps)
         self._upscaling = Upscaling(
-            self.decoder.output_upscaling,
-            sam.prompt_encoder.image_embedding_size,
-            LinearMaker(self._dtype, device),
-            self._products,
+            self.decoder.output_upscaling, grid_hw, LinearMaker(self._dtype, device), products
         )
 
     def is_fresh(self) -> bool:
@@ -111,16 +119,16 @@ class FoldedDecoder:
         """The image's share of the work: embedding (C, H, W) to `ImageSide`."""
         flat = embedding.to(self.no_mask.dtype).flatten(1).T
         image = flat + self.no_mask
-        placed = image + self.positions.to(image.dtype)
+        placed = image + torch.cat(self._positions).to(image.dtype)
         block = self._blocks[0].source
         to_image, to_token = block.cross_attn_token_to_image, block.cross_attn_image_to_token
-        heads, scale = to_token.heads, _scale(to_token)
+        heads, scale = to_token.heads, scale_of(to_token)
         return ImageSide(
             embedding=flat,
             image=image.to(self._dtype).contiguous(),
-            keys=_split(to_image.k_proj(placed), heads).transpose(1, 2).contiguous(),
-            values=_split(to_image.v_proj(image), heads).contiguous(),
-            queries=(_split(to_token.q_proj(placed), heads) * scale).transpose(1, 2).contiguous(),
+            keys=split_heads(to_image.k_proj(placed), heads).transpose(1, 2).contiguous(),
+            values=split_heads(to_image.v_proj(image), heads).contiguous(),
+            queries=(split_heads(to_token.q_proj(placed), heads) * scale).transpose(1, 2).contiguous(),
         )
 
     def decode_tokens(
@@ -137,117 +145,67 @@ class FoldedDecoder:
         Returns:
             Predicted IoU, and what `masks` needs.
         """
-        count = len(sparse)
-        tokens = token_pe = torch.cat([self.own_tokens.expand(count, -1, -1), sparse], dim=1)
-        first, *others = self._blocks
-        if dense is None:
-            tokens, image = self._first_block(first, side, tokens)
-        else:
-            image = (side.embedding + dense.flatten(2).transpose(1, 2)).to(self._dtype)
-            tokens, image = self._block(first, tokens, token_pe, image.contiguous())
-        for block in others:
-            tokens, image = self._block(block, tokens, token_pe, image)
-        tokens = self._last_reading(tokens, token_pe, image, chosen)
+        token_pe = torch.cat([self.own_tokens.expand(len(sparse), -1, -1), sparse], dim=1)
+        tokens, image, weights = self._first_reading(side, token_pe, dense)
+        block = self._blocks[0]
+        for following in self._blocks[1:]:
+            values = block.writing.values(tokens)
+            tokens = following.among_themselves(tokens, token_pe)
+            rows = following.reading.rows(tokens + token_pe)
+            image, logits = block.writing.change(image, weights, values, rows)
+            tokens = following.after_reading(tokens, following.reading.finish(logits, image))
+            weights = following.writing.weights(tokens + token_pe, image)
+            block = following
+        # Only tokens that answer read the image once more.
+        answering, answering_pe = (self._answering(x, chosen) for x in (tokens, token_pe))
+        rows = self._final.rows(answering + answering_pe)
+        image, logits = block.writing.change(image, weights, block.writing.values(tokens), rows)
+        norm = self.decoder.transformer.norm_final_attn
+        tokens = norm(answering + self._final.finish(logits, image))
         iou = self.decoder.iou_prediction_head(tokens[:, 0])[:, chosen]
         return DecodedTokens(iou, self._hypernetworks(tokens[:, 1:], chosen), image)
 
-    def _last_reading(
-        self, tokens: Tensor, token_pe: Tensor, image: Tensor, chosen: slice
-    ) -> Tensor:
-        """The IoU token and the chosen mask tokens after they read the image once more."""
-        numbers = range(self.decoder.num_mask_tokens)[chosen]
-        first, last = 1 + numbers[0], 2 + numbers[-1]
-        asked, asked_pe = (
-            torch.cat([some[:, :1], some[:, first:last]], dim=1) for some in (tokens, token_pe)
-        )
-        transformer = self.decoder.transformer
-        attention = transformer.final_attn_token_to_image
-        read = self._tokens_read_image(attention, asked + asked_pe, image + self.positions, image)
-        normed: Tensor = transformer.norm_final_attn(asked + read)
-        return normed
+    def _first_reading(
+        self, side: ImageSide, token_pe: Tensor, dense: Tensor | None
+    ) -> tuple[Tensor, Strips, Iterator[Tensor]]:
+        """The first block up to where the image changes: tokens, image, and what that reads."""
+        block = self._blocks[0]
+        tokens = block.among_themselves(token_pe, token_pe)
+        if dense is None:
+            return self._first_reading_shared(side, tokens, token_pe)
+        image = self._cut((side.embedding + dense.flatten(2).transpose(1, 2)).to(self._dtype))
+        rows = block.reading.rows(tokens + token_pe)
+        logits = [
+            self._products.with_image(rows, strip + positions)
+            for strip, positions in zip(image, self._positions, strict=True)
+        ]
+        read = block.reading.finish(torch.cat(logits, dim=-1), image)
+        tokens = block.after_reading(tokens, read)
+        return tokens, image, block.writing.weights(tokens + token_pe, image)
 
-    def _first_block(
-        self, folded: _Block, side: ImageSide, token_pe: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The first block where all prompts share the image."""
-        block = folded.source
-        tokens = block.norm1(block.self_attn(token_pe, token_pe, token_pe))
-        attention = block.cross_attn_token_to_image
-        query = _split(attention.q_proj(tokens + token_pe), attention.heads) * _scale(attention)
-        weights = torch.matmul(query, side.keys).softmax(dim=-1)  # (N, heads, T, HW)
-        read = torch.matmul(weights, side.values).transpose(1, 2).flatten(2)
-        tokens = folded.after_reading(tokens, attention.out_proj(read))
-        attention = block.cross_attn_image_to_token
-        key = _split(attention.k_proj(tokens + token_pe), attention.heads)
+    def _first_reading_shared(
+        self, side: ImageSide, tokens: Tensor, token_pe: Tensor
+    ) -> tuple[Tensor, Strips, Iterator[Tensor]]:
+        """The same where all prompts share the image."""
+        block = self._blocks[0]
+        attention = block.source.cross_attn_token_to_image
+        query = split_heads(attention.q_proj(tokens + token_pe), attention.heads)
+        shares = torch.matmul(query * scale_of(attention), side.keys).softmax(dim=-1)
+        read = torch.matmul(shares, side.values).transpose(1, 2).flatten(2)
+        tokens = block.after_reading(tokens, attention.out_proj(read))
+        attention = block.source.cross_attn_image_to_token
+        key = split_heads(attention.k_proj(tokens + token_pe), attention.heads)
         weights = torch.matmul(key, side.queries).softmax(dim=2).flatten(1, 2)  # (N, heads T, HW)
-        return tokens, self._image_reads(block, side.image[None], weights, tokens)
+        return tokens, self._cut(side.image[None]), iter(weights.split(self._step, dim=-1))
 
-    def _block(
-        self, folded: _Block, tokens: Tensor, token_pe: Tensor, image: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Any block where each prompt has an image of its own."""
-        block = folded.source
-        if block.is_first:
-            tokens = block.self_attn(tokens, tokens, tokens)
-        else:
-            placed = tokens + token_pe
-            tokens = tokens + block.self_attn(placed, placed, tokens)
-        tokens = block.norm1(tokens)
-        placed_image = image + self.positions
-        attention = block.cross_attn_token_to_image
-        read = self._tokens_read_image(attention, tokens + token_pe, placed_image, image)
-        tokens = folded.after_reading(tokens, read)
-        attention = block.cross_attn_image_to_token
-        key = _split(attention.k_proj(tokens + token_pe), attention.heads) * _scale(attention)
-        rows = _fold(key, attention.q_proj.weight).to(image.dtype)
-        offset = key @ attention.q_proj.bias.view(attention.heads, -1, 1)  # (N, heads, T, 1)
-        logits = self._products.with_image(rows, placed_image)
-        by_head = logits.view(*offset.shape[:3], -1).add_(offset)
-        weights = by_head.softmax(dim=2).flatten(1, 2)
-        return tokens, self._image_reads(block, image, weights, tokens)
+    def _cut(self, image: Tensor) -> Strips:
+        """(..., HW, C) in strips."""
+        return tuple(strip.contiguous() for strip in image.split(self._step, dim=-2))
 
-    def _tokens_read_image(
-        self, attention: Attention, placed_tokens: Tensor, placed_image: Tensor, image: Tensor
-    ) -> Tensor:
-        """Token-to-image attention without projecting the image.
-
-        The bias of the keys adds the same to all logits of a token and drops out of the softmax;
-        that of the values comes back whole, since the weights sum to one.
-        """
-        heads = attention.heads
-        query = _split(attention.q_proj(placed_tokens), heads) * _scale(attention)
-        rows = _fold(query, attention.k_proj.weight).to(image.dtype)  # (N, heads T, C)
-        weights = self._products.with_image(rows, placed_image).softmax(dim=-1)
-        read = self._products.read(weights, image).to(query.dtype)
-        read = read.view(len(read), heads, -1, read.shape[-1])  # (N, heads, T, C)
-        value = attention.v_proj
-        per_head = value.weight.view(heads, -1, value.in_features).transpose(1, 2)
-        projected = torch.matmul(read, per_head).transpose(1, 2).flatten(2) + value.bias
-        out: Tensor = attention.out_proj(projected)
-        return out
-
-    def _image_reads(
-        self, block: TwoWayAttentionBlock, image: Tensor, weights: Tensor, tokens: Tensor
-    ) -> Tensor:
-        """Add what the image reads from the tokens and normalise.
-
-        Args:
-            block: whose image-to-token attention it is.
-            image: (1 or N, HW, C).
-            weights: (N, heads T, HW), summing to one over each head's tokens.
-            tokens: (N, T, C).
-
-        Returns:
-            (N, HW, C).
-        """
-        attention = block.cross_attn_image_to_token
-        value = _split(attention.v_proj(tokens), attention.heads)
-        out = attention.out_proj
-        # Each head's weights sum to one, so the bias may be shared out among the heads' rows.
-        rows = _fold(value, out.weight.T) + out.bias / attention.heads  # (N, heads T, C)
-        changed = self._products.spread(weights.to(image.dtype), rows.to(image.dtype), image)
-        norm = block.norm4
-        return F.layer_norm(changed, changed.shape[-1:], norm.weight, norm.bias, norm.eps)
+    def _answering(self, tokens: Tensor, chosen: slice) -> Tensor:
+        """The IoU token and the chosen ones of the mask tokens."""
+        numbers = range(self.decoder.num_mask_tokens)[chosen]
+        return torch.cat([tokens[:, :1], tokens[:, 1 + numbers[0] : 2 + numbers[-1]]], dim=1)
 
     def masks(self, decoded: DecodedTokens, visible_hw: tuple[int, int] | None = None) -> Tensor:
         """Low-res logits (N, M, 4h, 4w).
@@ -261,18 +219,39 @@ class FoldedDecoder:
 
 
 class _Block:
-    """A block with its MLP rearranged.
+    """A block of the transformer in parts.
 
     Args:
         source: the block.
+        positions: of the image's cells.
         make: makes the linear layers.
+        products: multiplies with the image.
     """
 
-    def __init__(self, source: TwoWayAttentionBlock, make: LinearMaker) -> None:
+    def __init__(
+        self,
+        source: TwoWayAttentionBlock,
+        positions: Strips,
+        make: LinearMaker,
+        products: Products,
+    ) -> None:
         self.source = source
+        self.reading = Reading(source.cross_attn_token_to_image, products)
+        self.writing = Writing(source, positions, products)
         mlp: MLPBlock = source.mlp
         self._widen = make(mlp.lin1.weight, mlp.lin1.bias)
         self._narrow = make(mlp.lin2.weight, mlp.lin2.bias)
+
+    def among_themselves(self, tokens: Tensor, token_pe: Tensor) -> Tensor:
+        """Tokens (N, T, C) read each other."""
+        block = self.source
+        if block.is_first:
+            tokens = block.self_attn(tokens, tokens, tokens)
+        else:
+            placed = tokens + token_pe
+            tokens = tokens + block.self_attn(placed, placed, tokens)
+        normed: Tensor = block.norm1(tokens)
+        return normed
 
     def after_reading(self, tokens: Tensor, read: Tensor) -> Tensor:
         """What follows the token-to-image attention on the tokens' side."""
@@ -307,7 +286,7 @@ def _stacked(layers: tuple[nn.Linear, ...]) -> tuple[Tensor, Tensor]:
     return weights, torch.stack([layer.bias.detach()[None] for layer in layers])
 
 
-def _positions(sam: Sam) -> Tensor:
+def image_positions(sam: Sam) -> Tensor:
     """The positions of the image's cells, (HW, C) float32, from sines in double precision.
 
     They are made once, and everything depends on them: the last digits should not depend on how a
@@ -320,19 +299,3 @@ def _positions(sam: Sam) -> Tensor:
     angles = 2 * np.pi * ((2 * cells - 1) @ matrix.detach().cpu().numpy().astype(np.float64))
     positions = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
     return torch.from_numpy(positions.astype(np.float32))
-
-
-def _split(x: Tensor, heads: int) -> Tensor:
-    """(..., T, C) to (..., heads, T, C / heads)."""
-    return x.reshape(*x.shape[:-1], heads, -1).transpose(-3, -2)
-
-
-def _scale(attention: Attention) -> float:
-    return 1 / math.sqrt(attention.q_proj.out_features // attention.heads)
-
-
-def _fold(tokens: Tensor, weight: Tensor) -> Tensor:
-    """Each head's rows of a projection times the tokens: (N, h, T, c), (h c, C) to (N, h T, C)."""
-    heads, channels = tokens.shape[1], tokens.shape[-1]
-    folded = torch.matmul(tokens, weight.reshape(heads, channels, -1))
-    return folded.flatten(1, 2)

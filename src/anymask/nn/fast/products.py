@@ -16,11 +16,11 @@ from anymask.nn.fast.linear import prefers_onednn
 
 
 class Products:
-    """By the batched operators of PyTorch, on any device in any precision."""
+    """By the batched operators of PyTorch, on any device, in the precision of the image."""
 
     def with_image(self, rows: Tensor, image: Tensor) -> Tensor:
         """Rows (N, R, C) times the image (N, P, C): (N, R, P)."""
-        return torch.bmm(rows, image.transpose(1, 2))
+        return torch.bmm(rows.to(image.dtype), image.transpose(1, 2))
 
     def read(self, weights: Tensor, image: Tensor) -> Tensor:
         """Means of the image's (N, P, C) positions, weighted by (N, R, P): (N, R, C)."""
@@ -28,7 +28,8 @@ class Products:
 
     def spread(self, weights: Tensor, rows: Tensor, image: Tensor) -> Tensor:
         """The image (N or 1, P, C) plus rows (N, R, C) where weights (N, R, P) say: (N, P, C)."""
-        return torch.baddbmm(image, weights.transpose(1, 2), rows)
+        dtype = image.dtype
+        return torch.baddbmm(image, weights.to(dtype).transpose(1, 2), rows.to(dtype))
 
 
 class OneDnnProducts(Products):
@@ -36,7 +37,7 @@ class OneDnnProducts(Products):
 
     def with_image(self, rows: Tensor, image: Tensor) -> Tensor:
         """Rows (N, R, C) times the image (N, P, C): (N, R, P)."""
-        return _each(_times, rows, image)
+        return _each(_times, rows.to(image.dtype), image)
 
     def read(self, weights: Tensor, image: Tensor) -> Tensor:
         """Means of the image's (N, P, C) positions, weighted by (N, R, P): (N, R, C)."""
@@ -44,8 +45,9 @@ class OneDnnProducts(Products):
 
     def spread(self, weights: Tensor, rows: Tensor, image: Tensor) -> Tensor:
         """The image (N or 1, P, C) plus rows (N, R, C) where weights (N, R, P) say: (N, P, C)."""
-        images = image.expand(len(weights), -1, -1)
-        return _each(_plus_times, images, weights.transpose(1, 2), rows.transpose(1, 2))
+        images, dtype = image.expand(len(weights), -1, -1), image.dtype
+        by_position, by_channel = (x.to(dtype).transpose(1, 2) for x in (weights, rows))
+        return _each(_plus_times, images, by_position, by_channel)
 
 
 def _each(product: Callable[..., Tensor], *batches: Tensor) -> Tensor:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anymask.nn.fast.crossing import Strips
 from anymask.nn.fast.linear import Linear, LinearMaker, gelu_
 from anymask.nn.fast.products import Products
 from anymask.nn.layers import LayerNorm2d
 
 POSITIONS_PER_STEP = 2048
-"""Positions upscaled at once: the intermediate values of so many stay in a core's cache."""
+"""Positions upscaled at once, where a part of the image is."""
 CELLS = 4
 """Cells of a mask on each side of a position."""
 
@@ -48,12 +49,12 @@ class Upscaling:
         self._second = _as_linear(second, make)
 
     def __call__(
-        self, image: Tensor, weights: Tensor, visible_hw: tuple[int, int] | None = None
+        self, image: Strips, weights: Tensor, visible_hw: tuple[int, int] | None = None
     ) -> Tensor:
         """Logits of all cells.
 
         Args:
-            image: (N, HW, C).
+            image: (N, HW, C) in strips.
             weights: (N, M, C / 8) what each mask multiplies the upscaled image with.
             visible_hw: rows and columns of positions to upscale, from the upper left; left out, all.
 
@@ -61,11 +62,10 @@ class Upscaling:
             (N, M, 4h, 4w) in the weights' precision.
         """
         height, width = visible_hw or self._grid_hw
-        if width < self._grid_hw[1]:
-            rows = image.view(len(image), *self._grid_hw, -1)[:, :height, :width]
-            image = rows.flatten(1, 2)
-        parts = torch.split(image[:, : height * width], POSITIONS_PER_STEP, dim=1)
-        cells = torch.cat([self._upscale(part, weights) for part in parts], dim=2)
+        if (height, width) != self._grid_hw:
+            rows = torch.cat(image, dim=1).unflatten(1, self._grid_hw)[:, :height, :width]
+            image = rows.flatten(1, 2).split(POSITIONS_PER_STEP, dim=1)
+        cells = torch.cat([self._upscale(strip, weights) for strip in image], dim=2)
         ordered = cells.flatten(0, 1).index_select(1, _image_order(height, width, cells.device))
         return ordered.view(*weights.shape[:2], CELLS * height, CELLS * width)
 
@@ -78,7 +78,7 @@ class Upscaling:
         x = gelu_(F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps))
         x = self._second.gelu(x)
         x = x.view(count, positions * CELLS**2, channels // 8)
-        return self._products.with_image(weights.to(x.dtype), x).to(weights.dtype)
+        return self._products.with_image(weights, x).to(weights.dtype)
 
 
 def _as_linear(conv: nn.Module, make: LinearMaker) -> Linear:
