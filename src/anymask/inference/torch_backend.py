@@ -33,8 +33,7 @@ class TorchBackend:
     Args:
         sam: the network; it is put into evaluation mode and moved to the device.
         device: "cpu", "cuda", "cuda:1", "mps", or None to leave it where it is.
-        precision: of the image encoder, see `resolve_precision`. The decoder is as precise as the
-            network's parameters.
+        precision: what large products are computed in, see `resolve_precision`.
     """
 
     name = "torch"
@@ -150,9 +149,17 @@ class TorchBackend:
         """The decoder for the parameters as they are now: training may have changed them."""
         with self._lock:
             if self._folded is None or not self._folded.is_fresh():
-                self._folded = FoldedDecoder(self.sam)
+                self._folded = FoldedDecoder(self.sam, self._decoder_dtype())
                 self._sides = WeakKeyDictionary()
             return self._folded
+
+    def _decoder_dtype(self) -> torch.dtype | None:
+        """What the decoder multiplies the image in; None for the parameters' own precision.
+
+        Where a processor does not multiply bfloat16 itself, that would be slower than float32.
+        """
+        reduced = self.precision == "bf16" and self.sam.device.type == "cpu" and native_bf16()
+        return torch.bfloat16 if reduced else None
 
     def _side(self, decoder: FoldedDecoder, image: EncodedImage) -> ImageSide:
         """The image's share of the decoder's work, kept as long as the encoded image lives."""
@@ -204,7 +211,7 @@ def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def resolve_precision(precision: str, device: str) -> Precision:
-    """A precision of the image encoder, from what the user asked for.
+    """A precision of the engine, from what the user asked for.
 
     Args:
         precision: "fp32"; "bf16", several times faster where the machine computes it natively,
