@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import wraps
 from threading import Lock
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,14 +19,44 @@ from anymask.errors import DeviceError
 from anymask.geometry.frames import LOW_RES_STRIDE_PX
 from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
+from anymask.nn.fast.crew import shared_out
 from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder, native_bf16
 from anymask.nn.fast.upscaling import CELLS
 from anymask.nn.folded import DecodedTokens, FoldedDecoder, ImageSide
 from anymask.nn.model import Sam
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 PROMPTS_PER_PASS = {"cpu": 1}
 """Prompts decoded at once: on a CPU few, so that their share of the image stays in its cache."""
 PROMPTS_PER_PASS_ON_ACCELERATOR = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Prompts that are decoded together.
+
+    Attributes:
+        rows: their numbers in the batch.
+        decoder: what decodes them.
+        side: of their image.
+    """
+
+    rows: NDArray[np.intp]
+    decoder: FoldedDecoder
+    side: ImageSide
+
+
+def _precise_inference(function: Callable[P, R]) -> Callable[P, R]:
+    """Without gradients; on a CPU in the precision chosen, whatever autocast the caller has."""
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            return function(*args, **kwargs)
+
+    return inner
 
 
 class TorchBackend:
@@ -90,52 +122,65 @@ class TorchBackend:
             out: Tensor = encoder(canvas)
         return out
 
-    @torch.inference_mode()
-    @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
         count, answers = len(prompts), 3 if prompts.multimask else 1
         side = self.canvas_px // LOW_RES_STRIDE_PX
         logits = np.empty((count, answers, side, side), np.float32)
         iou = np.empty((count, answers), np.float32)
-        for rows, decoder, decoded in self._passes(images, prompts):
-            logits[rows] = _to_numpy(decoder.masks(decoded))
-            iou[rows] = _to_numpy(decoded.iou)
+
+        @_precise_inference
+        def answer(part: _Part) -> None:
+            decoded = self._decode_tokens(part, prompts)
+            logits[part.rows] = _to_numpy(part.decoder.masks(decoded))
+            iou[part.rows] = _to_numpy(decoded.iou)
+
+        shared_out(answer, self._parts(images, prompts))
         return Decoded(logits, iou)
 
-    @torch.inference_mode()
-    @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]
     def decode_confident(
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
-        visible_hw = visible_cells_hw(images)
-        positions_hw = (-(-visible_hw[0] // CELLS), -(-visible_hw[1] // CELLS))
-        prompt, logits, iou = [], [], []
-        for rows, decoder, decoded in self._passes(images, prompts):
+        height, width = visible_cells_hw(images)
+        positions_hw = (-(-height // CELLS), -(-width // CELLS))
+
+        @_precise_inference
+        def answer(part: _Part) -> Candidates:
+            decoded = self._decode_tokens(part, prompts)
             passed = decoded.iou > min_iou
             asked = passed.any(dim=1).nonzero()[:, 0]
             if not len(asked):
-                continue
+                return _no_candidates((height, width))
             row, token = passed[asked].nonzero(as_tuple=True)
-            prompt.append(rows[asked[row].cpu().numpy()])
-            logits.append(decoder.masks(decoded[asked], positions_hw)[row, token])
-            iou.append(decoded.iou[asked[row], token])
-        return _candidates(prompt, logits, iou, visible_hw)
+            masks = part.decoder.masks(decoded[asked], positions_hw)[row, token]
+            return Candidates(
+                part.rows[asked[row].cpu().numpy()],
+                _to_numpy(masks[:, :height, :width]),
+                _to_numpy(decoded.iou[asked[row], token]),
+            )
 
-    def _passes(
-        self, images: Sequence[EncodedImage], prompts: PromptBatch
-    ) -> Iterator[tuple[NDArray[np.intp], FoldedDecoder, DecodedTokens]]:
-        """The prompts of each image in small parts: their numbers, and what the tokens became."""
-        decoder, chosen = self._decoder(), _chosen(prompts)
+        found = shared_out(answer, self._parts(images, prompts))
+        return _joined([_no_candidates((height, width)), *found])
+
+    @_precise_inference
+    def _parts(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> list[_Part]:
+        """The prompts of each image, few at a time."""
+        decoder = self._decoder()
         step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
+        parts = []
         for number, image in enumerate(images):
             asked = np.flatnonzero(prompts.image_index == number)
-            for start in range(0, len(asked), step):
-                rows = asked[start : start + step]
-                sparse, dense = self._embed(prompts, rows)
-                side = self._side(decoder, image)
-                yield rows, decoder, decoder.decode_tokens(side, sparse, dense, chosen)
+            side = self._side(decoder, image)
+            parts += [
+                _Part(asked[start : start + step], decoder, side)
+                for start in range(0, len(asked), step)
+            ]
+        return parts
+
+    def _decode_tokens(self, part: _Part, prompts: PromptBatch) -> DecodedTokens:
+        sparse, dense = self._embed(prompts, part.rows)
+        return part.decoder.decode_tokens(part.side, sparse, dense, _chosen(prompts))
 
     def _embed(self, prompts: PromptBatch, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor | None]:
         encoder = self.sam.prompt_encoder
@@ -189,20 +234,20 @@ def _chosen(prompts: PromptBatch) -> slice:
     return slice(1, None) if prompts.multimask else slice(0, 1)
 
 
-def _candidates(
-    prompt: list[NDArray[np.intp]],
-    logits: list[Tensor],
-    iou: list[Tensor],
-    cells_hw: tuple[int, int],
-) -> Candidates:
-    if not prompt:
-        none = np.zeros(0, np.float32)
-        return Candidates(np.zeros(0, np.intp), np.zeros((0, *cells_hw), np.float32), none)
-    numbers = np.concatenate(prompt)
-    order = np.argsort(numbers, kind="stable")
-    height, width = cells_hw
-    low_res = _to_numpy(torch.cat(logits))[order, :height, :width]
-    return Candidates(numbers[order], low_res, _to_numpy(torch.cat(iou))[order])
+def _no_candidates(cells_hw: tuple[int, int]) -> Candidates:
+    none = np.zeros(0, np.float32)
+    return Candidates(np.zeros(0, np.intp), np.zeros((0, *cells_hw), np.float32), none)
+
+
+def _joined(parts: Sequence[Candidates]) -> Candidates:
+    """Candidates of several parts in the order of prompts."""
+    prompt = np.concatenate([part.prompt for part in parts])
+    logits = np.concatenate([part.logits for part in parts])
+    iou = np.concatenate([part.iou for part in parts])
+    if (np.diff(prompt) >= 0).all():
+        return Candidates(prompt, logits, iou)
+    order = np.argsort(prompt, kind="stable")
+    return Candidates(prompt[order], logits[order], iou[order])
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
