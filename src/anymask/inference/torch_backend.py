@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import wraps
 from threading import Lock
 from typing import ParamSpec, TypeVar, cast
@@ -19,7 +18,6 @@ from anymask.errors import DeviceError
 from anymask.geometry.frames import LOW_RES_STRIDE_PX
 from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
-from anymask.nn.fast.crew import shared_out
 from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder, native_bf16
 from anymask.nn.fast.upscaling import CELLS
 from anymask.nn.folded import DecodedTokens, FoldedDecoder, ImageSide
@@ -31,21 +29,6 @@ R = TypeVar("R")
 PROMPTS_PER_PASS = {"cpu": 1}
 """Prompts decoded at once: on a CPU few, so that their share of the image stays in its cache."""
 PROMPTS_PER_PASS_ON_ACCELERATOR = 32
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Prompts that are decoded together.
-
-    Attributes:
-        rows: their numbers in the batch.
-        decoder: what decodes them.
-        side: of their image.
-    """
-
-    rows: NDArray[np.intp]
-    decoder: FoldedDecoder
-    side: ImageSide
 
 
 def _precise_inference(function: Callable[P, R]) -> Callable[P, R]:
@@ -122,65 +105,55 @@ class TorchBackend:
             out: Tensor = encoder(canvas)
         return out
 
+    @_precise_inference
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
         count, answers = len(prompts), 3 if prompts.multimask else 1
         side = self.canvas_px // LOW_RES_STRIDE_PX
         logits = np.empty((count, answers, side, side), np.float32)
         iou = np.empty((count, answers), np.float32)
-
-        @_precise_inference
-        def answer(part: _Part) -> None:
-            decoded = self._decode_tokens(part, prompts)
-            logits[part.rows] = _to_numpy(part.decoder.masks(decoded))
-            iou[part.rows] = _to_numpy(decoded.iou)
-
-        shared_out(answer, self._parts(images, prompts))
+        for rows, decoder, decoded in self._passes(images, prompts):
+            logits[rows] = _to_numpy(decoder.masks(decoded))
+            iou[rows] = _to_numpy(decoded.iou)
         return Decoded(logits, iou)
 
+    @_precise_inference
     def decode_confident(
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
         height, width = visible_cells_hw(images)
         positions_hw = (-(-height // CELLS), -(-width // CELLS))
-
-        @_precise_inference
-        def answer(part: _Part) -> Candidates:
-            decoded = self._decode_tokens(part, prompts)
+        found = [_no_candidates((height, width))]
+        for rows, decoder, decoded in self._passes(images, prompts):
             passed = decoded.iou > min_iou
             asked = passed.any(dim=1).nonzero()[:, 0]
             if not len(asked):
-                return _no_candidates((height, width))
+                continue
             row, token = passed[asked].nonzero(as_tuple=True)
-            masks = part.decoder.masks(decoded[asked], positions_hw)[row, token]
-            return Candidates(
-                part.rows[asked[row].cpu().numpy()],
-                _to_numpy(masks[:, :height, :width]),
-                _to_numpy(decoded.iou[asked[row], token]),
+            masks = decoder.masks(decoded[asked], positions_hw)[row, token]
+            found.append(
+                Candidates(
+                    rows[asked[row].cpu().numpy()],
+                    _to_numpy(masks[:, :height, :width]),
+                    _to_numpy(decoded.iou[asked[row], token]),
+                )
             )
+        return _joined(found)
 
-        found = shared_out(answer, self._parts(images, prompts))
-        return _joined([_no_candidates((height, width)), *found])
-
-    @_precise_inference
-    def _parts(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> list[_Part]:
-        """The prompts of each image, few at a time."""
-        decoder = self._decoder()
+    def _passes(
+        self, images: Sequence[EncodedImage], prompts: PromptBatch
+    ) -> Iterator[tuple[NDArray[np.intp], FoldedDecoder, DecodedTokens]]:
+        """The prompts of each image in small parts: their numbers, and what the tokens became."""
+        decoder, chosen = self._decoder(), _chosen(prompts)
         step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
-        parts = []
         for number, image in enumerate(images):
             asked = np.flatnonzero(prompts.image_index == number)
-            side = self._side(decoder, image)
-            parts += [
-                _Part(asked[start : start + step], decoder, side)
-                for start in range(0, len(asked), step)
-            ]
-        return parts
-
-    def _decode_tokens(self, part: _Part, prompts: PromptBatch) -> DecodedTokens:
-        sparse, dense = self._embed(prompts, part.rows)
-        return part.decoder.decode_tokens(part.side, sparse, dense, _chosen(prompts))
+            for start in range(0, len(asked), step):
+                rows = asked[start : start + step]
+                sparse, dense = self._embed(prompts, rows)
+                side = self._side(decoder, image)
+                yield rows, decoder, decoder.decode_tokens(side, sparse, dense, chosen)
 
     def _embed(self, prompts: PromptBatch, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor | None]:
         encoder = self.sam.prompt_encoder
