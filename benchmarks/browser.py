@@ -12,7 +12,6 @@ import functools
 import http.server
 import json
 import os
-import platform
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import commit, describe
 from playwright.sync_api import Page, sync_playwright
 from skimage import data
 
@@ -46,7 +46,8 @@ QUIET = (
 class _Handler(http.server.SimpleHTTPRequestHandler):
     """Files with the headers that threads of WebAssembly need."""
 
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}  # noqa: E501, RUF012
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
+        return "text/javascript" if str(path).endswith(".mjs") else super().guess_type(path)
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
@@ -152,7 +153,10 @@ def overlap(found: dict[str, Any], logits: np.ndarray, frame: Any) -> float:
 
 def table(times: dict[str, list[float]], overlaps: dict[str, list[float]]) -> str:
     """A Markdown table."""
-    lines = ["| what | p50 ms | p95 ms | n | IoU with Python, mean (least) |", "|---|---|---|---|---|"]
+    lines = [
+        "| what | p50 ms | p95 ms | n | IoU with Python, mean (least) |",
+        "|---|---|---|---|---|",
+    ]
     for kind, values in times.items():
         p50, p95 = np.percentile(values, [50, 95])
         iou = overlaps.get(kind)
@@ -161,16 +165,11 @@ def table(times: dict[str, list[float]], overlaps: dict[str, list[float]]) -> st
     return "\n".join(lines)
 
 
-def machine() -> dict[str, Any]:
+def machine(threads: int, chromium: str) -> dict[str, Any]:
     """Where and with what."""
-    cpu = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").open() if "model name" in line),  # noqa: E501
-        platform.processor(),
-    )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()  # fmt: skip
-    return {"cpu": cpu, "cores": os.cpu_count(), "commit": commit}
+    about = describe(threads)
+    kept = {key: about[key] for key in ("cpu", "features", "cores", "system", "threads")}
+    return {**kept, "chromium": chromium, "commit": commit(ROOT)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -180,7 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=12, help="places a photo")
     given = parser.parse_args(arguments)
-    subprocess.run(["npx", "vite", "build", "--config", "vite.bench.config.ts", "--logLevel", "warn"], cwd=ROOT / "web", check=True)  # noqa: E501
+    subprocess.run(
+        ["npx", "vite", "build", "--config", "vite.bench.config.ts", "--logLevel", "warn"],
+        cwd=ROOT / "web",
+        check=True,
+    )
     model = anymask.load_model("vit_t", engine="onnx", offline=True)
     bundle = page_bundle(model)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -192,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             page.goto(url)
             page.wait_for_function("window.bench !== undefined")
             times, overlaps = measure(page, model, bundle, given.threads, given.rounds)
-        about = {**machine(), "chromium": browser.version, "threads": given.threads}
+        about = machine(given.threads, browser.version)
         browser.close()
     print(json.dumps(about), table(times, overlaps), json.dumps(sizes), sep="\n\n")  # noqa: T201
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,15 @@ import pytest
 import anymask
 
 HEAVY = ("torch", "cv2", "onnxruntime", "onnx", "scipy", "PIL", "numpy", "typer", "transformers")
-OPTIONAL = ("torch", "torchvision", "triton", "cv2", "pycocotools", "onnx", "pillow_heif")
-NEEDS_TORCH = ("anymask.nn", "anymask.compat", "anymask.inference.torch_backend")
+TORCH_ONLY = ("torch", "torchvision", "triton")
+SERVER_ONLY = ("fastapi", "starlette", "uvicorn", "pydantic")
+OPTIONAL = (*TORCH_ONLY, *SERVER_ONLY, "cv2", "pycocotools", "onnx", "openvino", "pillow_heif")
+NEEDS_EXTRAS = (
+    "anymask.nn",
+    "anymask.compat",
+    "anymask.inference.torch_backend",
+    "anymask.server",
+)
 
 
 def run(code: str) -> str:
@@ -47,7 +54,7 @@ def modules() -> list[str]:
 
 
 def test_every_module_imports_without_optional_packages() -> None:
-    names = [name for name in modules() if not name.startswith(NEEDS_TORCH)]
+    names = [name for name in modules() if not name.startswith(NEEDS_EXTRAS)]
     assert len(names) > 30
     blocked = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in OPTIONAL)
     run(blocked + "".join(f"import {name}\n" for name in names))

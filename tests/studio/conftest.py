@@ -33,10 +33,12 @@ class Server:
 
     Args:
         folder: where it keeps embeddings.
+        weights: folder of the default model's files.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, weights: Path) -> None:
         self.folder = folder
+        self.weights = weights
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -45,13 +47,14 @@ class Server:
         """The page's address."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start it, on the port of the last time if there was one; returns when it listens."""
-        command = [sys.executable, "-m", "anymask", "serve", "--no-open", "--port", str(self.port)]
-        environment = {**os.environ, "ANYMASK_SERVE_CACHE": str(self.folder)}
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        command = [
+            sys.executable, "-m", "anymask", "serve", "--no-open",
+            "--port", str(self.port),
+            "--cache-dir", str(self.folder), "--model-dir", str(self.weights), *options,
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if match := re.search(r"http://127\.0\.0\.1:(\d+)", line):
@@ -67,6 +70,11 @@ class Server:
             self._process = None
 
 
+def folder_of(weights: LocatedWeights) -> Path:
+    """Where the files lie."""
+    return next(iter(weights.files.values())).parent
+
+
 @pytest.fixture(scope="session")
 def built_page() -> Path:
     if not BUILT_PAGE.is_file():
@@ -79,7 +87,7 @@ def server(
     built_page: Path, default_weights: LocatedWeights, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """One server for all tests."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    server = Server(tmp_path_factory.mktemp("server"), folder_of(default_weights))
     server.start()
     yield server
     server.stop()
@@ -90,20 +98,27 @@ def own_server(
     built_page: Path, default_weights: LocatedWeights, tmp_path: Path
 ) -> Iterator[Server]:
     """A server that the test may end."""
-    server = Server(tmp_path / "server")
+    server = Server(tmp_path / "server", folder_of(default_weights))
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium_path() -> str:
+    """The browser's executable."""
     names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     path = next((found for name in names if name and (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("there is no Chromium; run scripts/ensure_chromium.sh")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    """One browser for all tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(QUIET))
         yield browser
         browser.close()
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import ConsoleMessage, Download, Locator, Page, Request
 
-READY = "document.documentElement.dataset.state === 'ready'"
+POLL_MS = 20
+READY = "() => document.documentElement.dataset.state === 'ready'"
 MASK = """() => {
   const mask = window.__anymask.currentMask();
   if (!mask) return null;
@@ -76,18 +80,28 @@ class Studio:
         content = base64.b64encode(path.read_bytes()).decode()
         self.page.evaluate(script, [content, path.name, how])
 
+    def until(self, condition: str, arg: Any = None, *, timeout_seconds: float = 30) -> None:
+        """Wait for a JavaScript function to give something true.
+
+        The browser's own waiting would evaluate text in the page, which its content security policy
+        rightly forbids.
+        """
+        end = monotonic() + timeout_seconds
+        while not self.page.evaluate(condition, arg):
+            assert monotonic() < end, f"never became true: {condition}"
+            self.page.wait_for_timeout(POLL_MS)
+
     def wait_saved(self) -> None:
         """Until everything is kept in the browser."""
-        self.page.wait_for_function("window.__anymask.saved()")
+        self.until("() => window.__anymask.saved()")
 
     def accept_restore(self) -> None:
         """Take up the former session where the page asks; it may have done so by itself."""
         button = self.button("Restore")
-        ready = self.page.wait_for_function(
-            f"""() => {READY} || [...document.querySelectorAll('button')]
+        self.until(
+            f"""() => ({READY})() || [...document.querySelectorAll('button')]
               .some((button) => button.textContent.trim() === 'Restore')"""
         )
-        ready.dispose()
         if button.count():
             button.click()
 
@@ -99,7 +113,7 @@ class Studio:
 
     def wait_ready(self) -> None:
         """Until the picture's embedding is there."""
-        self.page.wait_for_function(READY, timeout=60_000)
+        self.until(READY, timeout_seconds=60)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a place of the picture is in the window."""
@@ -131,18 +145,18 @@ class Studio:
 
     def wait_answer(self, before: int) -> None:
         """Until one more prompt than `before` is answered."""
-        self.page.wait_for_function("n => window.__anymask.answered() > n", arg=before)
+        self.until("n => window.__anymask.answered() > n", arg=before)
 
     def wait_mask(self) -> np.ndarray:
         """The shown mask once there is one, (H, W) bool."""
-        self.page.wait_for_function("window.__anymask.currentMask() !== null")
+        self.until("() => window.__anymask.currentMask() !== null")
         mask = self.mask()
         assert mask is not None
         return mask
 
     def wait_no_mask(self) -> None:
         """Until no mask is shown."""
-        self.page.wait_for_function("window.__anymask.currentMask() === null")
+        self.until("() => window.__anymask.currentMask() === null")
 
     def mask(self) -> np.ndarray | None:
         """The mask that is shown, (H, W) bool."""
@@ -154,7 +168,7 @@ class Studio:
 
     def wait_mask_equal(self, mask: np.ndarray) -> None:
         """Until the shown mask is this one."""
-        self.page.wait_for_function(
+        self.until(
             """([count, first]) => {
               const mask = window.__anymask.currentMask();
               return mask && mask.bits.reduce((a, b) => a + b, 0) === count
@@ -192,13 +206,29 @@ class Studio:
 
     def wait_objects(self, count: int) -> None:
         """Until the list has so many."""
-        self.page.wait_for_function("n => window.__anymask.objects().length === n", arg=count)
+        self.until("n => window.__anymask.objects().length === n", arg=count)
 
     def save_object(self) -> None:
         """Put the pending mask into the list."""
         count = len(self.page.evaluate("window.__anymask.objects()"))
         self.button("Save object").click()
         self.wait_objects(count + 1)
+
+    def pixels(self) -> np.ndarray:
+        """What is seen of the stage, (H, W, 3) uint8."""
+        shot = self.page.get_by_test_id("stage").screenshot()
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+
+    def until_painted(self, before: np.ndarray, *, share: float) -> None:
+        """Until so large a share of the stage looks otherwise than before."""
+        end = monotonic() + 30
+        while (self.pixels() != before).any(axis=2).mean() < share:
+            assert monotonic() < end, "nothing was painted"
+
+    def download_all(self, folder: Path) -> Path:
+        """Export everything, and keep the file."""
+        self.button("Export").first.click()
+        return self.download(self.button("Download everything (ZIP)"), folder)
 
     def status(self) -> str:
         """What the page tells of what happens."""

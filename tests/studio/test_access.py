@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from conftest import REPOSITORY
-from studio.conftest import Server
+from studio.conftest import QUIET, Server
 from studio.tab import Studio
 
 pytestmark = [pytest.mark.weights, pytest.mark.slow]
@@ -69,3 +69,22 @@ def test_the_shortcuts_are_listed_in_a_dialog_that_escape_closes(studio: Studio)
     assert "Undo" in dialog.inner_text()
     studio.page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
+
+
+def test_at_an_address_that_browsers_do_not_trust_one_thread_decodes_and_work_is_kept(
+    chromium: Browser, chromium_path: str, own_server: Server
+) -> None:
+    own_server.stop()
+    own_server.start("--allow-host", "studio.test")
+    mapped = "--host-resolver-rules=MAP studio.test 127.0.0.1"
+    browser = chromium.browser_type.launch(executable_path=chromium_path, args=[*QUIET, mapped])
+    studio = Studio(browser.new_page(), f"http://studio.test:{own_server.port}/")
+    assert studio.page.evaluate("[isSecureContext, crossOriginIsolated]") == [False, False]
+    studio.open(COFFEE)
+    studio.click(*CUP)
+    mask = studio.wait_mask()
+    studio.wait_saved()
+    studio.page.reload()
+    studio.wait_ready()
+    studio.wait_mask_equal(mask)
+    browser.close()

@@ -26,7 +26,7 @@ def test_the_mask_follows_the_pointer_before_the_first_click(studio: Studio) -> 
     studio.hover(*CUP)
     cup = studio.wait_mask()
     studio.hover(*TABLE)
-    studio.page.wait_for_function(
+    studio.until(
         "before => window.__anymask.currentMask().bits.reduce((a, b) => a + b, 0) !== before",
         arg=int(cup.sum()),
     )
@@ -137,7 +137,7 @@ def test_everything_is_found_highlighted_and_picked(studio: Studio) -> None:
     studio.open(COFFEE)
     studio.tool("Everything")
     studio.button("Find everything").click()
-    studio.page.wait_for_function("() => window.__anymask.everything().length > 3", timeout=120_000)
+    studio.until("() => window.__anymask.everything().length > 3", timeout_seconds=120)
     studio.hover(*CUP)
     studio.wait_mask()
     studio.page.mouse.click(*studio.place(*CUP))

@@ -84,7 +84,7 @@ def test_a_server_that_was_restarted_is_sent_the_picture_again(
     own_server.start()
     studio.tool("Everything")
     studio.button("Find everything").click()
-    studio.page.wait_for_function("() => window.__anymask.everything().length > 3", timeout=120_000)
+    studio.until("() => window.__anymask.everything().length > 3", timeout_seconds=120)
     studio.wait_objects(1)
 
 

@@ -1,7 +1,8 @@
 /**
  * Low-res logits at the size of the picture, cut at zero: Frame.logits_to_original of
  * geometry/frames.py. Both of its bilinear resizes are one weighted sum of at most four neighbouring
- * cells along each axis, and only the part of the picture where a cell is positive is looked at.
+ * cells along each axis. Weights are positive, so where all sixteen cells have one sign nothing is
+ * computed: the larger the picture, the smaller the share of pixels at the mask's edge.
  */
 
 import { CANVAS_PX, LOW_RES_PX, resizedHW } from "./frame";
@@ -45,7 +46,7 @@ export function cutMask(lowRes: Float32Array, sizeHW: SizeHW, shownHW: SizeHW = 
   const wide = reach(columns, positive.columns);
   const high = reach(rows, positive.rows);
   const across = stretchRows(lowRes, columns, wide, positive.rows);
-  return { bits, ...fill(bits, across, rows, high, wide, width) };
+  return { bits, ...fill(bits, across, rows, high, pieces(columns, wide), windows(lowRes), width) };
 }
 
 /** The axis of a resize from 256 cells to 1024, cropped to `resized`, then to `length`. */
@@ -121,43 +122,92 @@ function stretchRows(lowRes: Float32Array, { first, weights }: Axis, wide: Span,
   return across;
 }
 
+/** Pixels beside each other with the same four cells. */
+interface Piece extends Span {
+  cell: number;
+}
+
+function pieces({ first }: Axis, wide: Span): Piece[] {
+  const found: Piece[] = [];
+  for (let x = wide.from; x < wide.to; x++) {
+    const cell = first[x] as number;
+    const last = found.at(-1);
+    if (last?.cell === cell) last.to = x + 1;
+    else found.push({ cell, from: x, to: x + 1 });
+  }
+  return found;
+}
+
+/** For each cell how many of the sixteen from it to the lower right are positive. */
+function windows(lowRes: Float32Array): Uint8Array {
+  const inRow = new Uint8Array(LOW_RES_PX * LOW_RES_PX);
+  const counts = new Uint8Array(LOW_RES_PX * LOW_RES_PX);
+  const last = LOW_RES_PX - TAPS;
+  for (let at = 0; at < lowRes.length; at++) {
+    if (at % LOW_RES_PX > last) continue;
+    for (let tap = 0; tap < TAPS; tap++)
+      if ((lowRes[at + tap] as number) > 0) inRow[at] = (inRow[at] as number) + 1;
+  }
+  for (let at = 0; at < (last + 1) * LOW_RES_PX; at++) {
+    for (let tap = 0; tap < TAPS; tap++) {
+      counts[at] = (counts[at] as number) + (inRow[at + tap * LOW_RES_PX] as number);
+    }
+  }
+  return counts;
+}
+
 function fill(
   bits: Uint8Array,
   across: Float32Array,
   { first, weights }: Axis,
   high: Span,
-  wide: Span,
+  wide: readonly Piece[],
+  positive: Uint8Array,
   width: number,
 ): { area: number; bbox: [number, number, number, number] } {
-  const count = wide.to - wide.from;
+  const start = wide[0]?.from ?? 0;
+  const count = (wide.at(-1)?.to ?? 0) - start;
   let [area, top, bottom, left, right] = [0, -1, -1, width, -1];
   for (let y = high.from; y < high.to; y++) {
     const tap = y * TAPS;
     const [a, b, c, d] = weights.subarray(tap, tap + TAPS) as unknown as [number, number, number, number];
-    const cell = (first[y] as number) * count;
-    const out = y * width + wide.from;
-    let inRow = 0;
-    for (let x = 0; x < count; x++) {
-      const value =
-        (across[cell + x] as number) * a +
-        (across[cell + count + x] as number) * b +
-        (across[cell + 2 * count + x] as number) * c +
-        (across[cell + 3 * count + x] as number) * d;
-      if (value > 0) {
-        bits[out + x] = 1;
-        inRow++;
-        if (x < left) left = x;
-        if (x > right) right = x;
+    const row = first[y] as number;
+    let [leftmost, rightmost, inRow] = [width, -1, 0];
+    for (const { cell, from, to } of wide) {
+      const certain = positive[row * LOW_RES_PX + cell] as number;
+      if (certain === 0) continue;
+      if (certain === TAPS * TAPS) {
+        bits.fill(1, y * width + from, y * width + to);
+        inRow += to - from;
+        leftmost = Math.min(leftmost, from);
+        rightmost = to - 1;
+        continue;
+      }
+      for (let x = from; x < to; x++) {
+        const at = row * count + x - start;
+        const value =
+          (across[at] as number) * a +
+          (across[at + count] as number) * b +
+          (across[at + 2 * count] as number) * c +
+          (across[at + 3 * count] as number) * d;
+        if (value > 0) {
+          bits[y * width + x] = 1;
+          inRow++;
+          if (x < leftmost) leftmost = x;
+          rightmost = x;
+        }
       }
     }
     if (inRow > 0) {
       if (top < 0) top = y;
       bottom = y;
       area += inRow;
+      left = Math.min(left, leftmost);
+      right = Math.max(right, rightmost);
     }
   }
   if (area === 0) return { area, bbox: [0, 0, 0, 0] };
-  return { area, bbox: [wide.from + left, top, wide.from + right + 1, bottom + 1] };
+  return { area, bbox: [left, top, right + 1, bottom + 1] };
 }
 
 /** IoU of the masks at thresholds +1 and -1, on the cells that the picture covers. */

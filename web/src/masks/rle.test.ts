@@ -9,6 +9,7 @@ import {
   type Rle,
   rleArea,
   rleBox,
+  rleHolds,
   sampleRle,
 } from "./rle";
 
@@ -44,6 +45,13 @@ describe.each(cases)("a mask that pycocotools coded: $name", ({ size, bits, coun
   test("has the same area and box", () => {
     expect(rleArea(rle)).toBe(area);
     expect(rleBox(rle)).toEqual(area ? box : [0, 0, 0, 0]);
+  });
+
+  test("says of every pixel whether it holds it", () => {
+    const held = Array.from({ length: width * height }, (_, at) =>
+      rleHolds(rle, at % width, Math.floor(at / width)) ? 1 : 0,
+    );
+    expect(held).toEqual([...bitsOf(bits)]);
   });
 
   test("sampled at every pixel is itself", () => {

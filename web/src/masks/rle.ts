@@ -135,6 +135,30 @@ export function rleArea(rle: Rle): number {
   return area;
 }
 
+/** Where the runs of codes that were asked before begin. */
+const starts = new WeakMap<Rle, Float64Array>();
+
+/** Whether pixel (x, y) belongs to the mask. */
+export function rleHolds(rle: Rle, x: number, y: number): boolean {
+  let known = starts.get(rle);
+  if (!known) {
+    let at = 0;
+    known = Float64Array.from(countsFromString(rle.counts), (count) => {
+      at += count;
+      return at;
+    });
+    starts.set(rle, known);
+  }
+  const place = x * rle.size[0] + y;
+  let [low, high] = [0, known.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((known[middle] ?? 0) <= place) low = middle + 1;
+    else high = middle;
+  }
+  return low % 2 === 1;
+}
+
 /** The box around the mask; [0, 0, 0, 0] for an empty one. */
 export function rleBox(rle: Rle): BoxXyxy {
   const [height] = rle.size;

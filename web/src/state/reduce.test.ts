@@ -7,11 +7,11 @@ import { type Action, reduce } from "./reduce";
 const mask = encodeRle({ data: Uint8Array.of(0, 1, 1, 0), width: 2, height: 2 });
 const made = (id: string) => ({ id, mask, area: 2, iou: 0.9, stability: 0.95 });
 const point = (x: number, y: number, label: Label = 1): Action => ({ type: "point", point: { x, y, label } });
-const after = (...actions: Action[]): Document => actions.reduce(reduce, EMPTY_DOCUMENT);
+const play = (...actions: Action[]): Document => actions.reduce(reduce, EMPTY_DOCUMENT);
 
 describe("clicks", () => {
   test("points are kept in the order clicked", () => {
-    const { draft } = after(point(1, 2), point(3, 4, 0));
+    const { draft } = play(point(1, 2), point(3, 4, 0));
     expect(draft.points).toEqual([
       { x: 1, y: 2, label: 1 },
       { x: 3, y: 4, label: 0 },
@@ -19,11 +19,11 @@ describe("clicks", () => {
   });
 
   test("taking away from nothing changes nothing", () => {
-    expect(after(point(1, 2, 0))).toBe(EMPTY_DOCUMENT);
+    expect(play(point(1, 2, 0))).toBe(EMPTY_DOCUMENT);
   });
 
   test("a point to take away goes with a box alone", () => {
-    expect(after({ type: "box", box: [0, 0, 9, 9] }, point(1, 2, 0)).draft.points).toHaveLength(1);
+    expect(play({ type: "box", box: [0, 0, 9, 9] }, point(1, 2, 0)).draft.points).toHaveLength(1);
   });
 });
 
@@ -31,16 +31,16 @@ describe("boxes", () => {
   const box: Action = { type: "box", box: [10, 10, 20, 20] };
 
   test("a positive point outside enlarges the box to hold its pixel", () => {
-    expect(after(box, point(25, 5)).draft.box).toEqual([10, 5, 26, 20]);
-    expect(after(box, point(20, 10)).draft.box).toEqual([10, 10, 21, 20]);
+    expect(play(box, point(25, 5)).draft.box).toEqual([10, 5, 26, 20]);
+    expect(play(box, point(20, 10)).draft.box).toEqual([10, 10, 21, 20]);
   });
 
   test("points inside and negative points leave the box", () => {
-    expect(after(box, point(19, 19), point(90, 90, 0)).draft.box).toEqual([10, 10, 20, 20]);
+    expect(play(box, point(19, 19), point(90, 90, 0)).draft.box).toEqual([10, 10, 20, 20]);
   });
 
   test("a new box starts anew", () => {
-    const { draft } = after(point(1, 1), box, point(12, 12), { type: "box", box: [0, 0, 5, 5] });
+    const { draft } = play(point(1, 1), box, point(12, 12), { type: "box", box: [0, 0, 5, 5] });
     expect(draft).toEqual({ ...EMPTY_DRAFT, box: [0, 0, 5, 5] });
   });
 });
@@ -48,13 +48,13 @@ describe("boxes", () => {
 describe("candidates", () => {
   test("one of three is chosen while there is a single point, and stays the start of what follows", () => {
     const single: Action = { type: "single", point: { x: 1, y: 1, label: 1 } };
-    const chosen = after(single, { type: "candidate", candidate: 2 }, point(3, 3));
+    const chosen = play(single, { type: "candidate", candidate: 2 }, point(3, 3));
     expect(chosen.draft).toMatchObject({ multimask: true, candidate: 2 });
     expect(reduce(chosen, { type: "candidate", candidate: 1 })).toBe(chosen);
   });
 
   test("another single point replaces the first", () => {
-    const { draft } = after(
+    const { draft } = play(
       { type: "single", point: { x: 1, y: 1, label: 1 } },
       { type: "candidate", candidate: 1 },
       { type: "single", point: { x: 5, y: 5, label: 1 } },
@@ -65,14 +65,14 @@ describe("candidates", () => {
 
 describe("objects", () => {
   test("saving puts the mask into the list with name, colour and prompts, and empties the draft", () => {
-    const saved = after(point(1, 1), { type: "save", ...made("a") });
+    const saved = play(point(1, 1), { type: "save", ...made("a") });
     expect(saved.draft).toEqual(EMPTY_DRAFT);
     expect(saved.objects[0]).toMatchObject({ id: "a", name: "Object 1", mask, visible: true });
     expect(saved.objects[0]?.draft).toMatchObject({ objectId: "a", points: [{ x: 1, y: 1, label: 1 }] });
   });
 
   test("numbers are never used twice", () => {
-    const { objects } = after(
+    const { objects } = play(
       { type: "save", ...made("a") },
       { type: "delete", id: "a" },
       { type: "save", ...made("b") },
@@ -81,7 +81,7 @@ describe("objects", () => {
   });
 
   test("editing an object and saving changes that object and no other", () => {
-    const two = after(point(1, 1), { type: "save", ...made("a") }, point(2, 2), {
+    const two = play(point(1, 1), { type: "save", ...made("a") }, point(2, 2), {
       type: "save",
       ...made("b"),
     });
@@ -98,18 +98,18 @@ describe("objects", () => {
   });
 
   test("masks of everything mode become objects that can be edited from their mask on", () => {
-    const { objects } = after({ type: "add", objects: [made("a"), made("b")] });
+    const { objects } = play({ type: "add", objects: [made("a"), made("b")] });
     expect(objects.map((o) => o.name)).toEqual(["Object 1", "Object 2"]);
     expect(objects[0]?.draft).toEqual({ ...EMPTY_DRAFT, base: mask, objectId: "a" });
   });
 
   test("deleting the object that is edited ends the editing", () => {
-    const editing = after({ type: "save", ...made("a") }, { type: "edit", id: "a" });
+    const editing = play({ type: "save", ...made("a") }, { type: "edit", id: "a" });
     expect(reduce(editing, { type: "delete", id: "a" })).toMatchObject({ objects: [], draft: EMPTY_DRAFT });
   });
 
   test("changes that change nothing give the same document", () => {
-    const saved = after({ type: "save", ...made("a") });
+    const saved = play({ type: "save", ...made("a") });
     expect(reduce(saved, { type: "rename", id: "a", name: "Object 1" })).toBe(saved);
     expect(reduce(saved, { type: "show", id: "nobody", visible: false })).toBe(saved);
   });
