@@ -9,6 +9,7 @@ import torch
 from anymask.inference.backend import confident, visible_cells_hw
 from anymask.inference.batching import group, place
 from anymask.inference.segment import Model
+from anymask.inference.torch_backend import TorchBackend
 from anymask.nn.folded import FoldedDecoder, image_positions
 from anymask.nn.model import Sam
 from anymask.types.prompt import Prompt
@@ -24,6 +25,12 @@ def sam() -> Sam:
 
 def embedding() -> torch.Tensor:
     return torch.randn(32, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def two_points(sam: Sam) -> torch.Tensor:
+    """Two prompts of two points each, embedded."""
+    coords = torch.rand(2, 2, 2, generator=torch.Generator().manual_seed(1)) * 128
+    return sam.prompt_encoder.embed_points(coords, torch.ones(2, 2))
 
 
 @pytest.mark.parametrize("points", [1, 2, 9, 30])
@@ -60,10 +67,8 @@ def test_folding_is_the_same_algebra(
         torch.testing.assert_close(decoded.iou, iou[:, chosen], atol=1e-9, rtol=0)
 
 
-def test_strips_of_any_size_give_the_same_masks(
-    sam: Sam, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sparse = sam.prompt_encoder.embed_points(torch.rand(2, 2, 2) * 128, torch.ones(2, 2))
+def test_strips_of_any_size_give_the_same_masks(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
+    sparse = two_points(sam)
     masks = []
     for step in (64, 5):
         monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", step)
@@ -71,7 +76,7 @@ def test_strips_of_any_size_give_the_same_masks(
         with torch.inference_mode():
             side = folded.prepare(embedding())
             masks.append(folded.masks(folded.decode_tokens(side, sparse, None, slice(None))))
-    torch.testing.assert_close(*masks)
+    torch.testing.assert_close(*masks, atol=TOLERANCE, rtol=TOLERANCE)
 
 
 @pytest.mark.parametrize("visible_hw", [(8, 3), (5, 8), (2, 7)])
@@ -79,12 +84,13 @@ def test_a_part_of_the_image_is_upscaled_like_the_whole(
     sam: Sam, visible_hw: tuple[int, int]
 ) -> None:
     folded = FoldedDecoder(sam)
-    sparse = sam.prompt_encoder.embed_points(torch.rand(2, 2, 2) * 128, torch.ones(2, 2))
+    sparse = two_points(sam)
     with torch.inference_mode():
         decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None, slice(1, None))
         whole, part = folded.masks(decoded), folded.masks(decoded, visible_hw)
     height, width = (4 * side for side in visible_hw)
-    torch.testing.assert_close(part, whole[..., :height, :width])
+    expected = whole[..., :height, :width]
+    torch.testing.assert_close(part, expected, atol=TOLERANCE, rtol=TOLERANCE)
 
 
 def test_the_decoder_notices_trained_parameters(sam: Sam) -> None:
@@ -126,3 +132,35 @@ def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> 
         expected_logits = expected.logits[:, :height, :width]
         np.testing.assert_allclose(got.logits, expected_logits, atol=TOLERANCE)
         assert got.logits.shape[1:] == (height, width)
+
+
+@pytest.mark.parametrize("with_mask", [False, True])
+@torch.inference_mode()
+def test_an_image_side_in_bfloat16_gives_nearly_the_same_masks(sam: Sam, with_mask: bool) -> None:
+    masks_in = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(2))
+    sparse = two_points(sam)
+    dense = sam.prompt_encoder.embed_masks(masks_in) if with_mask else None
+    masks, scores = [], []
+    for dtype in (None, torch.bfloat16):
+        folded = FoldedDecoder(sam, dtype)
+        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, dense, slice(1, None))
+        masks.append(folded.masks(decoded))
+        scores.append(decoded.iou)
+    assert {part.dtype for part in (*masks, *scores)} == {torch.float32}
+    assert ((masks[0] > 0) == (masks[1] > 0)).float().mean() >= 0.9
+    torch.testing.assert_close(*scores, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_decoder_is_reduced_only_where_the_processor_computes_it(
+    native: bool, monkeypatch: pytest.MonkeyPatch, coffee: np.ndarray
+) -> None:
+    monkeypatch.setattr("anymask.inference.torch_backend.native_bf16", lambda: native)
+    model = Model(TorchBackend(tiny_sam(), precision="bf16"), model_id="", architecture="")
+    made = []
+    monkeypatch.setattr(
+        "anymask.inference.torch_backend.FoldedDecoder",
+        lambda sam, dtype: made.append(dtype) or FoldedDecoder(sam, dtype),
+    )
+    model.segment(coffee, Prompt(points=[(30, 30)]))
+    assert made == [torch.bfloat16 if native else None]

@@ -31,6 +31,7 @@ from anymask.nn.model import Sam
 POSITIONS_PER_STEP = 2048
 """Positions of the image worked on at once on a CPU, measured."""
 
+
 @dataclass(frozen=True, eq=False)
 class ImageSide:
     """What the decoder needs of one image, made once.
@@ -122,13 +123,14 @@ class FoldedDecoder:
         placed = image + torch.cat(self._positions).to(image.dtype)
         block = self._blocks[0].source
         to_image, to_token = block.cross_attn_token_to_image, block.cross_attn_image_to_token
-        heads, scale = to_token.heads, scale_of(to_token)
+        heads = to_token.heads
+        queries = split_heads(to_token.q_proj(placed), heads) * scale_of(to_token)
         return ImageSide(
             embedding=flat,
             image=image.to(self._dtype).contiguous(),
             keys=split_heads(to_image.k_proj(placed), heads).transpose(1, 2).contiguous(),
             values=split_heads(to_image.v_proj(image), heads).contiguous(),
-            queries=(split_heads(to_token.q_proj(placed), heads) * scale).transpose(1, 2).contiguous(),
+            queries=queries.transpose(1, 2).contiguous(),
         )
 
     def decode_tokens(
@@ -196,11 +198,11 @@ class FoldedDecoder:
         attention = block.source.cross_attn_image_to_token
         key = split_heads(attention.k_proj(tokens + token_pe), attention.heads)
         weights = torch.matmul(key, side.queries).softmax(dim=2).flatten(1, 2)  # (N, heads T, HW)
-        return tokens, self._cut(side.image[None]), iter(weights.split(self._step, dim=-1))
+        return tokens, self._cut(side.image[None]), iter(torch.split(weights, self._step, dim=-1))
 
     def _cut(self, image: Tensor) -> Strips:
         """(..., HW, C) in strips."""
-        return tuple(strip.contiguous() for strip in image.split(self._step, dim=-2))
+        return tuple(strip.contiguous() for strip in torch.split(image, self._step, dim=-2))
 
     def _answering(self, tokens: Tensor, chosen: slice) -> Tensor:
         """The IoU token and the chosen ones of the mask tokens."""

@@ -1,8 +1,8 @@
 """Attention between few tokens and the many positions of an image, without projecting the image.
 
 A projection W of the image that meets tokens in a product is applied to the tokens instead:
-``q . (W k) = (q W) . k``. The image is cut into strips of positions, and all that happens to a strip
-happens while it is in the cache.
+``q . (W k) = (q W) . k``. The image is cut into strips of positions, and all that happens to a
+strip happens in a row.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ class Writing:
         products: multiplies with the image.
     """
 
-    def __init__(
-        self, block: TwoWayAttentionBlock, positions: Strips, products: Products
-    ) -> None:
+    def __init__(self, block: TwoWayAttentionBlock, positions: Strips, products: Products) -> None:
         self._attention = block.cross_attn_image_to_token
         self._norm = block.norm4
         self._positions = positions

@@ -1,7 +1,7 @@
 """The mask decoder's upscaling: transposed convolutions of stride two as linear layers.
 
-Each position of the image becomes 2 x 2 and then 4 x 4 cells, all next to each other in memory; only
-the few finished masks are put into image order.
+Each position of the image becomes 2 x 2 and then 4 x 4 cells, all next to each other in memory;
+only the few finished masks are put into image order.
 """
 
 from __future__ import annotations
@@ -56,15 +56,17 @@ class Upscaling:
         Args:
             image: (N, HW, C) in strips.
             weights: (N, M, C / 8) what each mask multiplies the upscaled image with.
-            visible_hw: rows and columns of positions to upscale, from the upper left; left out, all.
+            visible_hw: rows and columns of positions to upscale, from the upper left; left out,
+                all.
 
         Returns:
             (N, M, 4h, 4w) in the weights' precision.
         """
         height, width = visible_hw or self._grid_hw
         if (height, width) != self._grid_hw:
-            rows = torch.cat(image, dim=1).unflatten(1, self._grid_hw)[:, :height, :width]
-            image = rows.flatten(1, 2).split(POSITIONS_PER_STEP, dim=1)
+            whole = torch.cat(image, dim=1)
+            grid = whole.view(len(whole), *self._grid_hw, -1)[:, :height, :width]
+            image = torch.split(grid.flatten(1, 2), POSITIONS_PER_STEP, dim=1)
         cells = torch.cat([self._upscale(strip, weights) for strip in image], dim=2)
         ordered = cells.flatten(0, 1).index_select(1, _image_order(height, width, cells.device))
         return ordered.view(*weights.shape[:2], CELLS * height, CELLS * width)
