@@ -134,16 +134,13 @@ def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> 
         assert got.logits.shape[1:] == (height, width)
 
 
-@pytest.mark.parametrize("with_mask", [False, True])
 @torch.inference_mode()
-def test_an_image_side_in_bfloat16_gives_nearly_the_same_masks(sam: Sam, with_mask: bool) -> None:
-    masks_in = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(2))
+def test_an_image_side_in_bfloat16_gives_nearly_the_same_masks(sam: Sam) -> None:
     sparse = two_points(sam)
-    dense = sam.prompt_encoder.embed_masks(masks_in) if with_mask else None
     masks, scores = [], []
     for dtype in (None, torch.bfloat16):
         folded = FoldedDecoder(sam, dtype)
-        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, dense, slice(1, None))
+        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None, slice(1, None))
         masks.append(folded.masks(decoded))
         scores.append(decoded.iou)
     assert {part.dtype for part in (*masks, *scores)} == {torch.float32}
