@@ -52,6 +52,7 @@ EVERYTHING = (
     ORIGINAL,
     *OURS,
     ours("torch", "fp32", ", preset fast", preset="fast"),
+    ours("torch", "bf16", ", preset fast", preset="fast"),
 )
 
 TASKS = {

@@ -79,6 +79,12 @@ def test_nothing_found_is_a_result(run, picture, tmp_path):
     assert sa1b.read_records(tmp_path / "anymask-out/photo_masks.json") == []
 
 
+def test_the_precision_is_handed_on(run, picture, stub):
+    assert run("everything", picture(), *FEW, "--precision", "auto").code == 0
+    ((_, options),) = stub.calls
+    assert options["precision"] == "auto"
+
+
 def test_a_folder_goes_on_where_it_stopped(run, picture, stub, tmp_path):
     for name in ("in/a.png", "in/b.png", "in/c.png"):
         picture(name)

@@ -92,6 +92,12 @@ def test_names_known_from_sam_are_accepted(run, picture, stub, tmp_path):
     assert (tmp_path / "o/photo_mask_candidate_3.png").is_file()
 
 
+def test_the_precision_is_handed_on(run, picture, stub):
+    assert run("segment", picture(), "--point", "4,4", "--precision", "bf16").code == 0
+    ((_, options),) = stub.calls
+    assert options["precision"] == "bf16"
+
+
 def test_one_unreadable_file_does_not_stop_a_folder(run, picture, stub, tmp_path):
     picture("in/a.png")
     (tmp_path / "in/b.png").write_bytes(b"no picture")

@@ -57,6 +57,17 @@ def test_the_command_line_starts_without_the_network_and_its_libraries() -> None
     assert run(code).strip().endswith("[]")
 
 
+def test_loading_a_network_leaves_pytorchs_compiler_alone() -> None:
+    code = (
+        "import sys, torch\n"
+        "from anymask.nn.zoo import build_sam, load_sam\n"
+        "state = build_sam('vit_t').state_dict()\n"
+        "load_sam(state, source='here', architecture='vit_t')\n"
+        "print([m for m in ('torch._dynamo', 'sympy') if m in sys.modules])"
+    )
+    assert run(code).strip() == "[]"
+
+
 def modules() -> list[str]:
     found = pkgutil.walk_packages(anymask.__path__, "anymask.")
     return [module.name for module in found if not module.name.endswith("__main__")]

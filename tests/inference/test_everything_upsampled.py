@@ -99,3 +99,11 @@ def test_a_mask_without_a_pixel_is_empty_and_unstable() -> None:
     assert one.stability == 0
     assert not one.is_stable(0.01)
     assert one.mask().area == 0
+
+
+@given(size_hw=st.tuples(st.integers(1, 3000), st.integers(1, 3000)))
+def test_no_pixel_reads_beyond_the_visible_cells(size_hw) -> None:
+    frame = Frame(size_hw)
+    axes = (Upsampler(frame).rows, Upsampler(frame).columns)
+    for axis, visible, side in zip(axes, frame.visible_low_res_hw, frame.resized_hw, strict=True):
+        assert axis.used <= visible <= side / 4 + 2

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from anymask.inference.backend import confident
+from anymask.inference.backend import confident, visible_cells_hw
 from anymask.inference.batching import group, place
 from anymask.inference.segment import Model
-from anymask.nn.folded import FoldedDecoder
+from anymask.inference.torch_backend import TorchBackend
+from anymask.nn.folded import FoldedDecoder, image_positions
 from anymask.nn.model import Sam
 from anymask.types.prompt import Prompt
 from models import tiny_model, tiny_sam
@@ -26,11 +27,19 @@ def embedding() -> torch.Tensor:
     return torch.randn(32, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
+def two_points(sam: Sam) -> torch.Tensor:
+    """Two prompts of two points each, embedded."""
+    coords = torch.rand(2, 2, 2, generator=torch.Generator().manual_seed(1)) * 128
+    return sam.prompt_encoder.embed_points(coords, torch.ones(2, 2))
+
+
 @pytest.mark.parametrize("points", [1, 2, 9, 30])
 @pytest.mark.parametrize("with_mask", [False, True])
 @pytest.mark.parametrize("count", [1, 3])
 @torch.inference_mode()
-def test_folding_is_the_same_algebra(sam: Sam, points: int, with_mask: bool, count: int) -> None:
+def test_folding_is_the_same_algebra(
+    sam: Sam, points: int, with_mask: bool, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sam = sam.double()  # so that only the algebra is compared, not the rounding
     random = torch.Generator().manual_seed(points)
     coords = torch.rand(count, points, 2, generator=random) * 128
@@ -46,25 +55,42 @@ def test_folding_is_the_same_algebra(sam: Sam, points: int, with_mask: bool, cou
         sparse,
         encoder.embed_no_mask(count) if dense is None else dense,
     )
-    folded = FoldedDecoder(sam)
     positions = encoder.get_dense_pe()[0].flatten(1).T
-    torch.testing.assert_close(folded.positions, positions, atol=1e-5, rtol=0)
-    folded.positions = positions  # the same digits on both sides
-    decoded = folded.decode_tokens(folded.prepare(image), sparse, dense)
-    torch.testing.assert_close(folded.masks(decoded, slice(None)), expected, atol=1e-9, rtol=0)
-    torch.testing.assert_close(decoded.iou, iou, atol=1e-9, rtol=0)
-    some = folded.masks(decoded, slice(1, 3))
-    torch.testing.assert_close(some, expected[:, 1:3], atol=1e-9, rtol=0)
-
-
-def test_upscaling_in_parts_changes_nothing(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.testing.assert_close(image_positions(sam).double(), positions, atol=1e-5, rtol=0)
+    # the same digits on both sides
+    monkeypatch.setattr("anymask.nn.folded.image_positions", lambda _: positions)
+    monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", 24)
     folded = FoldedDecoder(sam)
-    sparse = sam.prompt_encoder.embed_points(torch.rand(2, 2, 2) * 128, torch.ones(2, 2))
+    for chosen in (slice(None), slice(0, 1), slice(1, None), slice(1, 3)):
+        decoded = folded.decode_tokens(folded.prepare(image), sparse, dense, chosen)
+        torch.testing.assert_close(folded.masks(decoded), expected[:, chosen], atol=1e-9, rtol=0)
+        torch.testing.assert_close(decoded.iou, iou[:, chosen], atol=1e-9, rtol=0)
+
+
+def test_strips_of_any_size_give_the_same_masks(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
+    sparse = two_points(sam)
+    masks = []
+    for step in (64, 5):
+        monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", step)
+        folded = FoldedDecoder(sam)
+        with torch.inference_mode():
+            side = folded.prepare(embedding())
+            masks.append(folded.masks(folded.decode_tokens(side, sparse, None, slice(None))))
+    torch.testing.assert_close(*masks, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("visible_hw", [(8, 3), (5, 8), (2, 7)])
+def test_a_part_of_the_image_is_upscaled_like_the_whole(
+    sam: Sam, visible_hw: tuple[int, int]
+) -> None:
+    folded = FoldedDecoder(sam)
+    sparse = two_points(sam)
     with torch.inference_mode():
-        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None)
-        whole = folded.masks(decoded, slice(None))
-        monkeypatch.setattr("anymask.nn.folded.POSITIONS_PER_STEP", 5)
-        torch.testing.assert_close(folded.masks(decoded, slice(None)), whole)
+        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None, slice(1, None))
+        whole, part = folded.masks(decoded), folded.masks(decoded, visible_hw)
+    height, width = (4 * side for side in visible_hw)
+    expected = whole[..., :height, :width]
+    torch.testing.assert_close(part, expected, atol=TOLERANCE, rtol=TOLERANCE)
 
 
 def test_the_decoder_notices_trained_parameters(sam: Sam) -> None:
@@ -90,6 +116,8 @@ def test_an_engine_uses_the_parameters_as_they_are_now(coffee: np.ndarray) -> No
 def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> None:
     model = tiny_model()
     images = [model.encode(coffee), model.encode(coffee[:, ::-1])]
+    height, width = visible_cells_hw(images)
+    assert height < width == 32
     placed = [
         place(Prompt(points=[(30 * k, 20 * k)]), images[0].frame, image=k % 2, multimask=None)
         for k in range(7)
@@ -101,5 +129,35 @@ def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> 
         got = model.backend.decode_confident(images, batch, threshold)
         assert np.array_equal(got.prompt, expected.prompt)
         np.testing.assert_allclose(got.iou, expected.iou, atol=1e-6)
-        np.testing.assert_allclose(got.logits, expected.logits, atol=TOLERANCE)
-        assert got.logits.shape[1:] == (32, 32)
+        expected_logits = expected.logits[:, :height, :width]
+        np.testing.assert_allclose(got.logits, expected_logits, atol=TOLERANCE)
+        assert got.logits.shape[1:] == (height, width)
+
+
+@torch.inference_mode()
+def test_an_image_side_in_bfloat16_gives_nearly_the_same_masks(sam: Sam) -> None:
+    sparse = two_points(sam)
+    masks, scores = [], []
+    for dtype in (None, torch.bfloat16):
+        folded = FoldedDecoder(sam, dtype)
+        decoded = folded.decode_tokens(folded.prepare(embedding()), sparse, None, slice(1, None))
+        masks.append(folded.masks(decoded))
+        scores.append(decoded.iou)
+    assert {part.dtype for part in (*masks, *scores)} == {torch.float32}
+    assert ((masks[0] > 0) == (masks[1] > 0)).float().mean() >= 0.9
+    torch.testing.assert_close(*scores, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_decoder_is_reduced_only_where_the_processor_computes_it(
+    native: bool, monkeypatch: pytest.MonkeyPatch, coffee: np.ndarray
+) -> None:
+    monkeypatch.setattr("anymask.inference.torch_backend.native_bf16", lambda: native)
+    model = Model(TorchBackend(tiny_sam(), precision="bf16"), model_id="", architecture="")
+    made = []
+    monkeypatch.setattr(
+        "anymask.inference.torch_backend.FoldedDecoder",
+        lambda sam, dtype: made.append(dtype) or FoldedDecoder(sam, dtype),
+    )
+    model.segment(coffee, Prompt(points=[(30, 30)]))
+    assert made == [torch.bfloat16 if native else None]

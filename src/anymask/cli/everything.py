@@ -17,6 +17,7 @@ from anymask.cli.model_choice import (
     ModelChoice,
     ModelOption,
     OfflineOption,
+    PrecisionOption,
     check_model,
     load,
 )
@@ -143,6 +144,7 @@ def everything(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -177,7 +179,7 @@ def everything(
     kinds = ("records",) if convert_to_rle else parse_formats(format_)
     kinds += (OVERLAY,) if overlay else ()
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     work = Work(_settings(preset, changes), labels, max_pixels or DEFAULT_MAX_PIXELS, workers)
     check_model(choice)

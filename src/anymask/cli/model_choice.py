@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from anymask.inference.segment import Model
 
 Engine = Literal["auto", "torch", "onnx", "openvino"]
+Precision = Literal["fp32", "bf16", "auto"]
 MODEL_PANEL: Final = "Model"
 
 ModelOption = Annotated[
@@ -45,6 +46,14 @@ EngineOption = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        metavar="NAME",
+        help="fp32; bf16, faster where the processor computes it, and nearly the same; auto.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 ImageSizeOption = Annotated[
     int,
     typer.Option(
@@ -68,6 +77,7 @@ class ModelChoice:
     checkpoint: Path | None
     device: str
     engine: Engine
+    precision: Precision
     image_size: int
     model_dir: Path | None
     cache_dir: Path | None
@@ -134,6 +144,7 @@ def load(choice: ModelChoice, progress: ProgressBar) -> Model:
         checkpoint=choice.checkpoint,
         device=choice.device,
         engine=choice.engine,
+        precision=choice.precision,
         image_size=choice.image_size,
         model_dir=choice.model_dir,
         cache_dir=choice.cache_dir,

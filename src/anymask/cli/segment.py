@@ -18,6 +18,7 @@ from anymask.cli.model_choice import (
     ModelChoice,
     ModelOption,
     OfflineOption,
+    PrecisionOption,
     check_model,
     load,
 )
@@ -160,6 +161,7 @@ def segment(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -179,7 +181,7 @@ def segment(
         point or [], background or [], box or [], mask or [], object_ or [], prompts
     )
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     multimask = True if multimask_output else multimask
     saving = Saving(parse_kinds(save), candidates=bool(multimask))

@@ -21,6 +21,7 @@ from anymask.cli.model_choice import (
     ModelChoice,
     ModelOption,
     OfflineOption,
+    PrecisionOption,
     check_model,
     load,
 )
@@ -119,6 +120,7 @@ def serve(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -136,7 +138,7 @@ def serve(
     access = Access(host, token, _origins(allow_origin or []), tuple(allow_host or []))
     limits = _limits(upload_limit_mb, max_pixels, memory_mb, disk_mb, workers)
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     check_model(choice)
     order = _Order(port, resolve_cache_dir(cache_dir), open_)

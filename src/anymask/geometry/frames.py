@@ -60,6 +60,16 @@ class Frame:
         return height, width
 
     @property
+    def visible_low_res_hw(self) -> tuple[int, int]:
+        """Rows and columns of the low-res grid that pixels of the image read; padding is beyond."""
+        height, width = (
+            # the pixel at the edge reads the cell around its centre or before it, and the next
+            min(self.low_res_px, int((side - 0.5) / LOW_RES_STRIDE_PX - 0.5) + 2)
+            for side in self.resized_hw
+        )
+        return height, width
+
+    @property
     def _scale_xy(self) -> NDArray[np.float64]:
         (height, width), (resized_h, resized_w) = self.size_hw, self.resized_hw
         return np.array([resized_w / width, resized_h / height])

@@ -63,7 +63,8 @@ class Candidates:
 
     Attributes:
         prompt: (K,) which prompt of the batch each answers.
-        logits: (K, L, L) float32 low-res logits.
+        logits: (K, h, w) float32 low-res logits of the cells that the images' pixels read, see
+            `visible_cells_hw`, or of all.
         iou: (K,) float32 predicted IoU.
     """
 
@@ -73,6 +74,12 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.iou)
+
+
+def visible_cells_hw(images: Sequence[EncodedImage]) -> tuple[int, int]:
+    """Rows and columns of low-res cells, from the upper left, that a pixel of the images reads."""
+    heights, widths = zip(*(image.frame.visible_low_res_hw for image in images), strict=True)
+    return max(heights), max(widths)
 
 
 def confident(decoded: Decoded, min_iou: float) -> Candidates:

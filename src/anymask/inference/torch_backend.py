@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import wraps
 from threading import Lock
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,15 +16,30 @@ from torch import Tensor
 
 from anymask.errors import DeviceError
 from anymask.geometry.frames import LOW_RES_STRIDE_PX
-from anymask.inference.backend import Candidates, Decoded, PromptBatch
+from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
 from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder, native_bf16
+from anymask.nn.fast.upscaling import CELLS
 from anymask.nn.folded import DecodedTokens, FoldedDecoder, ImageSide
 from anymask.nn.model import Sam
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 PROMPTS_PER_PASS = {"cpu": 1}
 """Prompts decoded at once: on a CPU few, so that their share of the image stays in its cache."""
 PROMPTS_PER_PASS_ON_ACCELERATOR = 32
+
+
+def _precise_inference(function: Callable[P, R]) -> Callable[P, R]:
+    """Without gradients; on a CPU in the precision chosen, whatever autocast the caller has."""
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            return function(*args, **kwargs)
+
+    return inner
 
 
 class TorchBackend:
@@ -32,8 +48,7 @@ class TorchBackend:
     Args:
         sam: the network; it is put into evaluation mode and moved to the device.
         device: "cpu", "cuda", "cuda:1", "mps", or None to leave it where it is.
-        precision: of the image encoder, see `resolve_precision`. The decoder is as precise as the
-            network's parameters.
+        precision: what large products are computed in, see `resolve_precision`.
     """
 
     name = "torch"
@@ -94,40 +109,47 @@ class TorchBackend:
             out: Tensor = encoder(canvas)
         return out
 
-    @torch.inference_mode()
+    @_precise_inference
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
-        chosen = _chosen(prompts)
-        order, logits, iou = [], [], []
+        count, answers = len(prompts), 3 if prompts.multimask else 1
+        side = self.canvas_px // LOW_RES_STRIDE_PX
+        logits = np.empty((count, answers, side, side), np.float32)
+        iou = np.empty((count, answers), np.float32)
         for rows, decoder, decoded in self._passes(images, prompts):
-            order.append(rows)
-            logits.append(decoder.masks(decoded, chosen))
-            iou.append(decoded.iou[:, chosen])
-        back = np.argsort(np.concatenate(order))
-        return Decoded(_to_numpy(torch.cat(logits))[back], _to_numpy(torch.cat(iou))[back])
+            logits[rows] = _to_numpy(decoder.masks(decoded))
+            iou[rows] = _to_numpy(decoded.iou)
+        return Decoded(logits, iou)
 
-    @torch.inference_mode()
+    @_precise_inference
     def decode_confident(
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
-        chosen = _chosen(prompts)
-        numbers, logits, iou = [], [], []
+        height, width = visible_cells_hw(images)
+        positions_hw = (-(-height // CELLS), -(-width // CELLS))
+        found = [_no_candidates((height, width))]
         for rows, decoder, decoded in self._passes(images, prompts):
-            predicted = decoded.iou[:, chosen]
-            prompt, token = (predicted > min_iou).nonzero(as_tuple=True)
-            if not len(prompt):
+            passed = decoded.iou > min_iou
+            asked = passed.any(dim=1).nonzero()[:, 0]
+            if not len(asked):
                 continue
-            numbers.append(rows[prompt.cpu().numpy()])
-            logits.append(decoder.masks(decoded, chosen)[prompt, token])
-            iou.append(predicted[prompt, token])
-        return _candidates(numbers, logits, iou, self.canvas_px // LOW_RES_STRIDE_PX)
+            row, token = passed[asked].nonzero(as_tuple=True)
+            masks = decoder.masks(decoded[asked], positions_hw)[row, token]
+            found.append(
+                Candidates(
+                    rows[asked[row].cpu().numpy()],
+                    _to_numpy(masks[:, :height, :width]),
+                    _to_numpy(decoded.iou[asked[row], token]),
+                )
+            )
+        return _joined(found)
 
     def _passes(
         self, images: Sequence[EncodedImage], prompts: PromptBatch
     ) -> Iterator[tuple[NDArray[np.intp], FoldedDecoder, DecodedTokens]]:
         """The prompts of each image in small parts: their numbers, and what the tokens became."""
-        decoder = self._decoder()
+        decoder, chosen = self._decoder(), _chosen(prompts)
         step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
         for number, image in enumerate(images):
             asked = np.flatnonzero(prompts.image_index == number)
@@ -135,7 +157,7 @@ class TorchBackend:
                 rows = asked[start : start + step]
                 sparse, dense = self._embed(prompts, rows)
                 side = self._side(decoder, image)
-                yield rows, decoder, decoder.decode_tokens(side, sparse, dense)
+                yield rows, decoder, decoder.decode_tokens(side, sparse, dense, chosen)
 
     def _embed(self, prompts: PromptBatch, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor | None]:
         encoder = self.sam.prompt_encoder
@@ -149,9 +171,17 @@ class TorchBackend:
         """The decoder for the parameters as they are now: training may have changed them."""
         with self._lock:
             if self._folded is None or not self._folded.is_fresh():
-                self._folded = FoldedDecoder(self.sam)
+                self._folded = FoldedDecoder(self.sam, self._decoder_dtype())
                 self._sides = WeakKeyDictionary()
             return self._folded
+
+    def _decoder_dtype(self) -> torch.dtype | None:
+        """What the decoder multiplies the image in; None for the parameters' own precision.
+
+        Where a processor does not multiply bfloat16 itself, that would be slower than float32.
+        """
+        reduced = self.precision == "bf16" and self.sam.device.type == "cpu" and native_bf16()
+        return torch.bfloat16 if reduced else None
 
     def _side(self, decoder: FoldedDecoder, image: EncodedImage) -> ImageSide:
         """The image's share of the decoder's work, kept as long as the encoded image lives."""
@@ -181,17 +211,20 @@ def _chosen(prompts: PromptBatch) -> slice:
     return slice(1, None) if prompts.multimask else slice(0, 1)
 
 
-def _candidates(
-    numbers: list[NDArray[np.intp]], logits: list[Tensor], iou: list[Tensor], side: int
-) -> Candidates:
-    if not numbers:
-        none = np.zeros(0, np.float32)
-        return Candidates(np.zeros(0, np.intp), np.zeros((0, side, side), np.float32), none)
-    prompt = np.concatenate(numbers)
+def _no_candidates(cells_hw: tuple[int, int]) -> Candidates:
+    none = np.zeros(0, np.float32)
+    return Candidates(np.zeros(0, np.intp), np.zeros((0, *cells_hw), np.float32), none)
+
+
+def _joined(parts: Sequence[Candidates]) -> Candidates:
+    """Candidates of several parts in the order of prompts."""
+    prompt = np.concatenate([part.prompt for part in parts])
+    logits = np.concatenate([part.logits for part in parts])
+    iou = np.concatenate([part.iou for part in parts])
+    if (np.diff(prompt) >= 0).all():
+        return Candidates(prompt, logits, iou)
     order = np.argsort(prompt, kind="stable")
-    return Candidates(
-        prompt[order], _to_numpy(torch.cat(logits))[order], _to_numpy(torch.cat(iou))[order]
-    )
+    return Candidates(prompt[order], logits[order], iou[order])
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
@@ -200,7 +233,7 @@ def _to_numpy(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def resolve_precision(precision: str, device: str) -> Precision:
-    """A precision of the image encoder, from what the user asked for.
+    """A precision of the engine, from what the user asked for.
 
     Args:
         precision: "fp32"; "bf16", several times faster where the machine computes it natively,

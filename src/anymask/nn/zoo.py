@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from anymask.errors import WeightsError
 from anymask.nn.checkpoints import load_into
@@ -93,7 +95,31 @@ def load_sam(
     if architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise WeightsError(f"{source} holds {architecture} weights; known are {known}")
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         sam = build_sam(architecture, image_size)
     load_into(sam, state, source, assign=True)
     return sam.eval()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out the random numbers that new layers are filled with.
+
+    Filling tensors that have no memory does nothing, but makes PyTorch import its compiler first,
+    two thirds of a second.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Called by PyTorch in place of each of its functions."""
+        del types
+        kwargs = kwargs or {}
+        if func is torch.randn:
+            return torch.empty(*args, **kwargs)
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)

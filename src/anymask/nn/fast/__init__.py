@@ -1,1 +1,1 @@
-"""The image encoders rearranged for inference on a CPU; start at `encoder.fast_encoder`."""
+"""The network rearranged for inference on a CPU; start at `encoder.fast_encoder`."""

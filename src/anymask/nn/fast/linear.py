@@ -8,6 +8,7 @@ operator, so it is tried on a small product first and left alone where it is mis
 from __future__ import annotations
 
 import platform
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 X86 = ("x86_64", "AMD64")
 """Where oneDNN was measured to be the faster one."""
+CPU = torch.device("cpu")
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 """Largest difference of a right product, in multiples of the largest number in it."""
 
@@ -40,6 +42,10 @@ class Linear:
         """(..., in) to (..., out), activated."""
         return gelu_(self(x))
 
+    def relu(self, x: Tensor) -> Tensor:
+        """(..., in) to (..., out), activated."""
+        return self(x).relu_()
+
 
 class OneDnnLinear(Linear):
     """A linear layer by oneDNN; copies the weight into the order that oneDNN reads.
@@ -60,6 +66,10 @@ class OneDnnLinear(Linear):
         """(..., in) to (..., out), activated."""
         return self._apply(x, "gelu")
 
+    def relu(self, x: Tensor) -> Tensor:
+        """(..., in) to (..., out), activated."""
+        return self._apply(x, "relu")
+
     def _apply(self, x: Tensor, activation: str) -> Tensor:
         operator: Any = torch.ops.mkldnn._linear_pointwise
         out: Tensor = operator(x, self.weight, self.bias, activation, [], "none")
@@ -77,12 +87,12 @@ class LinearMaker:
 
     Args:
         dtype: what the layers compute in.
+        device: where.
     """
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, device: torch.device = CPU) -> None:
         self.dtype = dtype
-        preferred = platform.machine() in X86 and onednn_computes(dtype)
-        self.kind: type[Linear] = OneDnnLinear if preferred else Linear
+        self.kind: type[Linear] = OneDnnLinear if prefers_onednn(device, dtype) else Linear
 
     def __call__(self, weight: Tensor, bias: Tensor | None) -> Linear:
         """A layer with weight (out, in) and bias (out,), or without a bias."""
@@ -90,6 +100,13 @@ class LinearMaker:
         return self.kind(weight.detach().to(self.dtype), cast_bias)
 
 
+def prefers_onednn(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether oneDNN's private operators are the faster ones there and compute rightly."""
+    known = device.type == "cpu" and dtype in TOLERANCE and platform.machine() in X86
+    return known and onednn_computes(dtype)
+
+
+@cache
 def onednn_computes(dtype: torch.dtype) -> bool:
     """Whether oneDNN's private operators are there and give the numbers of the public ones."""
     x, weight, bias = (_pattern(*shape).to(dtype) for shape in ((19, 48), (40, 48), (40,)))
