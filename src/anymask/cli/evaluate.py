@@ -31,6 +31,7 @@ from anymask.cli.model_choice import (
     ModelChoice,
     ModelOption,
     OfflineOption,
+    PrecisionOption,
 )
 from anymask.cli.models import CacheDirOption, JsonOption, ModelDirOption
 
@@ -81,6 +82,7 @@ def evaluate_clicks(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -113,7 +115,7 @@ def evaluate_clicks(
     settings = replace(settings, baselines=names)
     order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     raise typer.Exit(run(ClickTask(settings), find_mask_sets(data or []), order, choice))
 
@@ -147,6 +149,7 @@ def evaluate_boxes(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -171,7 +174,7 @@ def evaluate_boxes(
     )
     order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     raise typer.Exit(run(BoxTask(settings), find_mask_sets(data or []), order, choice))
 
@@ -199,6 +202,7 @@ def evaluate_proposals(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -216,7 +220,7 @@ def evaluate_proposals(
     task = ProposalTask(ProposalSettings(limit=limit, seed=seed, everything=asked))
     order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     raise typer.Exit(run(task, find_mask_sets(data or []), order, choice))
 
@@ -244,6 +248,7 @@ def evaluate_everything(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -261,7 +266,7 @@ def evaluate_everything(
     task = CoverageTask(CoverageSettings(limit=limit, seed=seed, everything=asked))
     order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     raise typer.Exit(run(task, find_mask_sets(data or []), order, choice))
 
@@ -298,6 +303,7 @@ def evaluate_edges(
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     image_size: ImageSizeOption = 1024,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
@@ -320,7 +326,7 @@ def evaluate_edges(
     )
     order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
     choice = ModelChoice(
-        model, checkpoint, device, engine, image_size, model_dir, cache_dir, offline
+        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     raise typer.Exit(run(EdgeTask(settings), find_boundary_sets(data or []), order, choice))
 

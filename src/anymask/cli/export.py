@@ -118,7 +118,9 @@ def export(
         picture,
         as_json,
     )
-    choice = ModelChoice(model, checkpoint, device, engine, 1024, model_dir, cache_dir, offline)
+    choice = ModelChoice(
+        model, checkpoint, device, engine, "fp32", 1024, model_dir, cache_dir, offline
+    )
     check_model(choice)
     raise typer.Exit(_run(order, choice))
 
