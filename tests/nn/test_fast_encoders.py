@@ -175,7 +175,9 @@ def test_native_bf16_is_what_the_processor_tells(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(params=["missing", "refusing", "wrong numbers", "wrong activation", "wrong shape"])
-def broken_onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def broken_onednn(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     def refuse(*_: object) -> torch.Tensor:
         raise RuntimeError("not built for this machine")
 
@@ -201,6 +203,9 @@ def broken_onednn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         fake._linear_pointwise = operator
     # Ready-made namespaces are attributes of `torch.ops`.
     monkeypatch.setitem(torch.ops.__dict__, "mkldnn", fake)
+    onednn_computes.cache_clear()
+    yield
+    onednn_computes.cache_clear()
 
 
 @pytest.mark.usefixtures("broken_onednn")
