@@ -1,0 +1,111 @@
+"""Small squares of a picture as short vectors that can be compared quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from anymask.apps.inpaint.smooth import Hole, Levels
+
+RADIUS: Final = 3
+SIDE: Final = 2 * RADIUS + 1
+_SAMPLES: Final = 4000
+_ROWS: Final = 32  # of patches laid out at a time, so that memory stays small
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """The directions in which the patches of a picture differ most.
+
+    Attributes:
+        directions: (SIDE * SIDE * C, K) float32, orthonormal.
+    """
+
+    directions: Vectors
+
+    def of_picture(self, levels: Levels) -> Vectors:
+        """The vectors of all patches that lie inside a picture.
+
+        Args:
+            levels: (H, W, C) float32.
+
+        Returns:
+            (H, W, K) float32 by centre; zeros where the patch would stick out.
+        """
+        height, width = levels.shape[:2]
+        vectors = np.zeros((height, width, self.directions.shape[1]), np.float32)
+        views = _views(levels)
+        for row in range(0, len(views), _ROWS):
+            block = views[row : row + _ROWS]
+            flat = block.reshape(-1, len(self.directions)) @ self.directions
+            at = slice(row + RADIUS, row + RADIUS + len(block))
+            vectors[at, RADIUS : width - RADIUS] = flat.reshape(*block.shape[:2], -1)
+        return vectors
+
+    def at(self, levels: Levels, ys: NDArray[np.intp], xs: NDArray[np.intp]) -> Vectors:
+        """The vectors of the patches around some pixels.
+
+        Args:
+            levels: (H, W, C) float32.
+            ys: (N,) rows of the centres, whose patches lie inside.
+            xs: (N,) columns.
+
+        Returns:
+            (N, K) float32.
+        """
+        patches = _views(levels)[ys - RADIUS, xs - RADIUS]
+        return np.asarray(patches.reshape(len(ys), -1) @ self.directions, np.float32)
+
+
+def learn_basis(levels: Levels, centres: Hole, size: int, rng: np.random.Generator) -> Basis:
+    """Find the main directions among the patches around some pixels.
+
+    Args:
+        levels: (H, W, C) float32.
+        centres: (H, W) bool, which patches to learn from; at least one.
+        size: K, the number of directions wanted.
+        rng: chooses a sample of them.
+
+    Returns:
+        The basis, of at most `size` directions.
+    """
+    ys, xs = np.nonzero(centres)
+    if len(ys) > _SAMPLES:
+        chosen = rng.choice(len(ys), _SAMPLES, replace=False)
+        ys, xs = ys[chosen], xs[chosen]
+    patches = _views(levels)[ys - RADIUS, xs - RADIUS].reshape(len(ys), -1).astype(np.float64)
+    # not centred: a patch that is lighter than another must stay different from it
+    _, directions = np.linalg.eigh(patches.T @ patches)
+    return Basis(np.ascontiguousarray(directions[:, ::-1][:, :size], np.float32))
+
+
+def whole(hole: Hole) -> Hole:
+    """The pixels whose patch lies inside the picture and outside the hole."""
+    from scipy.ndimage import binary_dilation
+
+    return inside(hole.shape) & ~binary_dilation(hole, np.ones((SIDE, SIDE), bool))
+
+
+def touching(hole: Hole) -> Hole:
+    """The pixels whose patch lies inside the picture and has pixels of the hole."""
+    from scipy.ndimage import binary_dilation
+
+    return inside(hole.shape) & binary_dilation(hole, np.ones((SIDE, SIDE), bool))
+
+
+def inside(size_hw: tuple[int, ...]) -> Hole:
+    """The pixels whose patch lies inside the picture."""
+    centres = np.zeros(size_hw, bool)
+    centres[RADIUS : size_hw[0] - RADIUS, RADIUS : size_hw[1] - RADIUS] = True
+    return centres
+
+
+def _views(levels: Levels) -> Levels:
+    """(H - 6, W - 6, SIDE, SIDE, C), without copying."""
+    return np.moveaxis(sliding_window_view(levels, (SIDE, SIDE), axis=(0, 1)), 2, 4)
