@@ -1,7 +1,7 @@
 """For each patch at a hole, a patch of the picture that looks like it.
 
-Barnes et al., "PatchMatch", 2009: good places spread to neighbours, and random ones are tried around
-them. Here all patches take each step at the same time, as arrays.
+Barnes et al., "PatchMatch", 2009: good places spread to neighbours, and random ones are tried
+around them. Here all patches take each step at the same time, as arrays.
 """
 
 from __future__ import annotations
@@ -55,15 +55,22 @@ class Source:
         return self.allowed.shape[0], self.allowed.shape[1]
 
 
-def random_matches(ys: Places, xs: Places, source: Source, rng: np.random.Generator) -> Matches:
-    """Any allowed place for each patch; distances are still to be measured."""
-    allowed = np.flatnonzero(source.allowed)
-    found = allowed[rng.integers(0, len(allowed), len(ys))]
+def random_matches(ys: Places, xs: Places, allowed: Hole, rng: np.random.Generator) -> Matches:
+    """Any allowed place for each patch; distances are still to be measured.
+
+    Args:
+        ys: (N,) rows of the patches wanted.
+        xs: (N,) columns.
+        allowed: (H, W) bool, somewhere true.
+        rng: chooses the places.
+    """
+    places = np.flatnonzero(allowed)
+    found = places[rng.integers(0, len(places), len(ys))]
     return Matches(ys, xs, found, np.full(len(ys), np.inf, np.float32))
 
 
 def carried(
-    coarse: Matches, ys: Places, xs: Places, source: Source, rng: np.random.Generator
+    coarse: Matches, ys: Places, xs: Places, allowed: Hole, rng: np.random.Generator
 ) -> Matches:
     """The places found at half the size, at this one; any place where they are not allowed.
 
@@ -71,21 +78,21 @@ def carried(
         coarse: at half the size.
         ys: (N,) rows of the patches wanted.
         xs: (N,) columns.
-        source: at this size.
+        allowed: (H, W) bool, at this size.
         rng: chooses the places that are missing.
 
     Returns:
         Matches whose distances are still to be measured.
     """
-    height, width = source.size_hw
+    height, width = allowed.shape
     half_width, half_height = (width + 1) // 2, (height + 1) // 2
     table = np.full((half_height, half_width), -1, np.intp)
     table[coarse.ys, coarse.xs] = coarse.found
     at = table[np.minimum(ys // 2, half_height - 1), np.minimum(xs // 2, half_width - 1)]
     found_y, found_x = at // half_width * 2 + ys % 2, at % half_width * 2 + xs % 2
     found_y, found_x = np.minimum(found_y, height - 1), np.minimum(found_x, width - 1)
-    usable = (at >= 0) & source.allowed[found_y, found_x]
-    matches = random_matches(ys, xs, source, rng)
+    usable = (at >= 0) & allowed[found_y, found_x]
+    matches = random_matches(ys, xs, allowed, rng)
     matches.found = np.where(usable, found_y * width + found_x, matches.found)
     return matches
 
@@ -131,7 +138,14 @@ def improve(
     while reach >= 1:
         steps = rng.integers(-reach, reach + 1, (2, len(matches.ys)))
         found_y, found_x = np.divmod(matches.found, width)
-        _try(matches, wanted, source, np.arange(len(steps[0])), found_y + steps[0], found_x + steps[1])
+        _try(
+            matches,
+            wanted,
+            source,
+            np.arange(len(steps[0])),
+            found_y + steps[0],
+            found_x + steps[1],
+        )
         reach //= 2
 
 

@@ -46,9 +46,7 @@ def biharmonic(levels: Levels, hole: Hole) -> Levels:
         ],
         axis=1,
     )
-    solver: Any = splu(
-        matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}
-    )
+    solver: Any = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     limits = flat[~hole.reshape(-1)]
     filled[hole] = np.clip(solver.solve(right), limits.min(axis=0), limits.max(axis=0))
     return filled
@@ -124,9 +122,12 @@ def halved(levels: Levels, hole: Hole) -> tuple[Levels, Hole]:
     values = np.pad(levels, (*padding, (0, 0))) * known[..., None]
     totals = values[0::2, 0::2] + values[1::2, 0::2] + values[0::2, 1::2] + values[1::2, 1::2]
     counts = known[0::2, 0::2] + known[1::2, 0::2] + known[0::2, 1::2] + known[1::2, 1::2]
-    existing = np.minimum(
-        np.add.outer(np.arange(0, height, 2), np.zeros(counts.shape[1], int)) + 2, height
-    ) - np.arange(0, height, 2)[:, None]
+    existing = (
+        np.minimum(
+            np.add.outer(np.arange(0, height, 2), np.zeros(counts.shape[1], int)) + 2, height
+        )
+        - np.arange(0, height, 2)[:, None]
+    )
     existing = existing * (np.minimum(np.arange(0, width, 2) + 2, width) - np.arange(0, width, 2))
     means = totals / np.maximum(counts, 1)[..., None]
     return means.astype(np.float32), counts * 2 < existing
@@ -142,9 +143,9 @@ def doubled(levels: Levels, size_hw: tuple[int, ...]) -> Levels:
     Returns:
         (H, W, C) float32.
     """
-    return _doubled_rows(
-        _doubled_rows(levels, size_hw[0]).swapaxes(0, 1), size_hw[1]
-    ).swapaxes(0, 1)
+    return _doubled_rows(_doubled_rows(levels, size_hw[0]).swapaxes(0, 1), size_hw[1]).swapaxes(
+        0, 1
+    )
 
 
 def _doubled_rows(levels: Levels, length: int) -> Levels:

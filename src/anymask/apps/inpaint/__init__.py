@@ -1,0 +1,1 @@
+"""Parts of a picture painted anew: objects, watermarks, scratches."""
