@@ -1,8 +1,9 @@
 """A hole filled with what the rest of the picture looks like, from coarse to fine.
 
 Wexler, Shechtman & Irani, "Space-time completion of video", 2007; Newson et al., "Non-local
-patch-based image inpainting", 2017. At each size, patches at the hole find like patches of the
-picture, and every pixel takes the weighted mean of what the patches over it propose.
+patch-based image inpainting", 2017, from which come the texture and the start. At each size,
+patches at the hole find like patches of the picture, and every pixel takes the weighted mean of
+what the patches over it propose.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from anymask.apps.inpaint.match import (
     measure,
     random_matches,
 )
-from anymask.apps.inpaint.patches import RADIUS, SIDE, learn_basis, touching, whole
+from anymask.apps.inpaint.patches import RADIUS, SIDE, learn_basis, texture, touching, whole
+from anymask.apps.inpaint.peeling import peeled
 from anymask.apps.inpaint.smooth import Hole, Levels, biharmonic, doubled, halved, harmonic
 
 _FEWEST_SOURCES: Final = 60
@@ -41,12 +43,15 @@ class ExemplarSettings:
         directions: length of the vectors that stand for patches.
         rounds: of searching and voting at the coarsest size; finer ones need fewer.
         finest_rounds: of the picture's own size, where there are coarser ones.
+        texture: how much the roughness around a pixel counts, beside its colour; more keeps the
+            fill from turning to the picture's blurred places.
     """
 
     seed: int = 0
     directions: int = 24
     rounds: int = 12
     finest_rounds: int = 3
+    texture: float = 3.0
 
 
 def enough_sources(hole: Hole) -> bool:
@@ -58,7 +63,7 @@ def exemplar(
     levels: Levels,
     hole: Hole,
     settings: ExemplarSettings | None = None,
-    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> Levels:
     """Fill a hole with patches of the picture.
 
@@ -72,12 +77,14 @@ def exemplar(
         (H, W, C) float32, a new array; known pixels are kept.
     """
     settings = settings or ExemplarSettings()
+    rough = np.float32(settings.texture) * texture(levels, hole)
+    colours, levels = levels.shape[2], np.concatenate([levels, rough], axis=2)
     rng = np.random.default_rng(settings.seed)
     sizes = _sizes(levels, hole)
     coarsest = len(sizes) - 1
     rounds = [_rounds(settings, step, coarsest) for step in range(len(sizes))]
     costs = [_cost(count, size[1]) for count, size in zip(rounds, sizes, strict=True)]
-    filled, matches = biharmonic(*sizes[-1]), None
+    filled, matches = _begun(*sizes[-1], rng, deep=coarsest > 0), None
     for step in range(coarsest, -1, -1):
         known, gap = sizes[step]
         if matches is not None:
@@ -86,8 +93,9 @@ def exemplar(
             filled, matches = _take_over(filled, gap, matches, rng)
         else:
             filled, matches = _refine(filled, gap, matches, rounds[step], settings, rng)
-        on_step(sum(costs[step:]), sum(costs))
-    return _joined(levels, filled, hole, matches)
+        if on_step is not None:
+            on_step(sum(costs[step:]), sum(costs))
+    return _joined(levels, filled, hole, matches)[..., :colours]
 
 
 def _sizes(levels: Levels, hole: Hole) -> list[tuple[Levels, Hole]]:
@@ -105,6 +113,11 @@ def _depth_px(hole: Hole) -> float:
     from scipy.ndimage import distance_transform_edt
 
     return float(distance_transform_edt(np.pad(hole, 1, mode="edge")).max())
+
+
+def _begun(levels: Levels, hole: Hole, rng: np.random.Generator, *, deep: bool) -> Levels:
+    """A first fill: deep holes from the rim inwards, shallow ones smoothly."""
+    return peeled(levels, hole, rng) if deep else biharmonic(levels, hole)
 
 
 def _rounds(settings: ExemplarSettings, step: int, coarsest: int) -> int:

@@ -14,6 +14,7 @@ from anymask.apps.inpaint.smooth import Hole, Levels
 RADIUS: Final = 3
 SIDE: Final = 2 * RADIUS + 1
 _SAMPLES: Final = 4000
+_TEXTURE_PX: Final = 9
 _ROWS: Final = 32  # of patches laid out at a time, so that memory stays small
 
 Vectors = NDArray[np.float32]
@@ -59,8 +60,7 @@ class Basis:
         Returns:
             (N, K) float32.
         """
-        patches = _views(levels)[ys - RADIUS, xs - RADIUS]
-        return np.asarray(patches.reshape(len(ys), -1) @ self.directions, np.float32)
+        return np.asarray(patches_at(levels, ys, xs) @ self.directions, np.float32)
 
 
 def learn_basis(levels: Levels, centres: Hole, size: int, rng: np.random.Generator) -> Basis:
@@ -79,24 +79,70 @@ def learn_basis(levels: Levels, centres: Hole, size: int, rng: np.random.Generat
     if len(ys) > _SAMPLES:
         chosen = rng.choice(len(ys), _SAMPLES, replace=False)
         ys, xs = ys[chosen], xs[chosen]
-    patches = _views(levels)[ys - RADIUS, xs - RADIUS].reshape(len(ys), -1).astype(np.float64)
+    patches = patches_at(levels, ys, xs).astype(np.float64)
     # not centred: a patch that is lighter than another must stay different from it
     _, directions = np.linalg.eigh(patches.T @ patches)
     return Basis(np.ascontiguousarray(directions[:, ::-1][:, :size], np.float32))
+
+
+def patches_at(levels: Levels, ys: NDArray[np.intp], xs: NDArray[np.intp]) -> Levels:
+    """The patches around some pixels.
+
+    Args:
+        levels: (H, W, C) float32.
+        ys: (N,) rows of the centres, whose patches lie inside.
+        xs: (N,) columns.
+
+    Returns:
+        (N, SIDE * SIDE * C) float32.
+    """
+    patches = _views(levels)[ys - RADIUS, xs - RADIUS]
+    return np.ascontiguousarray(patches.reshape(len(ys), -1), np.float32)
+
+
+def texture(levels: Levels, hole: Hole) -> Levels:
+    """How rough the picture is around each pixel: mean absolute slopes of its lightness.
+
+    Args:
+        levels: (H, W, C) float32.
+        hole: (H, W) bool, whose slopes are not looked at.
+
+    Returns:
+        (H, W, 2) float32, down and across; 0 where nothing around is known.
+    """
+    lightness, known = levels.mean(axis=2), ~hole
+    slopes = np.zeros((*hole.shape, 2), np.float32)
+    _mean_slope(lightness, known, slopes[..., 0])
+    _mean_slope(lightness.T, known.T, slopes[..., 1].T)
+    return slopes
+
+
+def _mean_slope(lightness: Levels, known: Hole, mean: Levels) -> None:
+    """Downward slopes between known pixels, averaged; written into `mean`."""
+    from scipy.ndimage import uniform_filter
+
+    count = np.zeros(known.shape, np.float32)
+    count[:-1] = known[:-1] & known[1:]
+    slope = np.zeros(known.shape, np.float32)
+    slope[:-1] = np.abs(np.diff(lightness, axis=0)) * count[:-1]
+    share = uniform_filter(count, _TEXTURE_PX)
+    np.divide(uniform_filter(slope, _TEXTURE_PX), share, out=mean, where=share > 1e-4)
 
 
 def whole(hole: Hole) -> Hole:
     """The pixels whose patch lies inside the picture and outside the hole."""
     from scipy.ndimage import binary_dilation
 
-    return inside(hole.shape) & ~binary_dilation(hole, np.ones((SIDE, SIDE), bool))
+    near = np.asarray(binary_dilation(hole, np.ones((SIDE, SIDE), bool)), bool)
+    return inside(hole.shape) & ~near
 
 
 def touching(hole: Hole) -> Hole:
     """The pixels whose patch lies inside the picture and has pixels of the hole."""
     from scipy.ndimage import binary_dilation
 
-    return inside(hole.shape) & binary_dilation(hole, np.ones((SIDE, SIDE), bool))
+    near = np.asarray(binary_dilation(hole, np.ones((SIDE, SIDE), bool)), bool)
+    return inside(hole.shape) & near
 
 
 def inside(size_hw: tuple[int, ...]) -> Hole:
