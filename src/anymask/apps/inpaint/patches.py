@@ -133,16 +133,16 @@ def whole(hole: Hole) -> Hole:
     """The pixels whose patch lies inside the picture and outside the hole."""
     from scipy.ndimage import binary_dilation
 
-    near = np.asarray(binary_dilation(hole, np.ones((SIDE, SIDE), bool)), bool)
-    return inside(hole.shape) & ~near
+    near = np.asarray(binary_dilation(hole, np.ones((SIDE, SIDE), bool)), np.bool_)
+    return np.asarray(inside(hole.shape) & ~near)
 
 
 def touching(hole: Hole) -> Hole:
     """The pixels whose patch lies inside the picture and has pixels of the hole."""
     from scipy.ndimage import binary_dilation
 
-    near = np.asarray(binary_dilation(hole, np.ones((SIDE, SIDE), bool)), bool)
-    return inside(hole.shape) & near
+    near = np.asarray(binary_dilation(hole, np.ones((SIDE, SIDE), bool)), np.bool_)
+    return np.asarray(inside(hole.shape) & near)
 
 
 def inside(size_hw: tuple[int, ...]) -> Hole:

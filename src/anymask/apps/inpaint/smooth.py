@@ -120,17 +120,16 @@ def halved(levels: Levels, hole: Hole) -> tuple[Levels, Hole]:
     padding = ((0, height % 2), (0, width % 2))
     known = np.pad(~hole, padding).astype(np.float32)
     values = np.pad(levels, (*padding, (0, 0))) * known[..., None]
-    totals = values[0::2, 0::2] + values[1::2, 0::2] + values[0::2, 1::2] + values[1::2, 1::2]
-    counts = known[0::2, 0::2] + known[1::2, 0::2] + known[0::2, 1::2] + known[1::2, 1::2]
-    existing = (
-        np.minimum(
-            np.add.outer(np.arange(0, height, 2), np.zeros(counts.shape[1], int)) + 2, height
-        )
-        - np.arange(0, height, 2)[:, None]
-    )
-    existing = existing * (np.minimum(np.arange(0, width, 2) + 2, width) - np.arange(0, width, 2))
+    totals, counts = _fours(values), _fours(known)
+    existing = _fours(np.pad(np.ones(hole.shape, np.float32), padding))
     means = totals / np.maximum(counts, 1)[..., None]
     return means.astype(np.float32), counts * 2 < existing
+
+
+def _fours(plane: Levels) -> Levels:
+    """The sums of 2 x 2 pixels."""
+    rows = plane[0::2] + plane[1::2]
+    return rows[:, 0::2] + rows[:, 1::2]
 
 
 def doubled(levels: Levels, size_hw: tuple[int, ...]) -> Levels:
