@@ -68,7 +68,7 @@ def test_a_full_mask_is_refused(coffee):
     for inpainter in (AutoInpainter(), SmoothInpainter(), ExemplarInpainter()):
         with pytest.raises(MaskError, match="covers the whole picture"):
             inpainter(coffee, full)
-    with pytest.raises(MaskError, match="^mask covers the whole picture"):
+    with pytest.raises(MaskError, match=r"^mask covers the whole picture"):
         inpaint(coffee, full)
     nearly = full.copy()
     nearly[0, 0] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal, Protocol
 
 import numpy as np
@@ -72,7 +72,7 @@ class ExemplarInpainter:
     """
 
     name: ClassVar[str] = "exemplar"
-    settings: ExemplarSettings = ExemplarSettings()
+    settings: ExemplarSettings = field(default_factory=ExemplarSettings)
     progress: ProgressCallback | None = None
 
     def __call__(self, image: Pixels, mask: Hole) -> Pixels:
@@ -90,9 +90,9 @@ class ExemplarInpainter:
                 "use the smooth fill"
             )
         filled, remaining = image.copy(), mask.copy()
-        for window, own in parts(mask):
-            if not enough_sources(remaining[window]):
-                window, own = _in_whole(window, own, mask.shape)
+        for part in parts(mask):
+            enough = enough_sources(remaining[part[0]])
+            window, own = part if enough else _in_whole(*part, mask.shape)
             _fill(filled, remaining, window, own, self._exemplar(mask, remaining, own))
         return filled
 
@@ -151,7 +151,7 @@ class AutoInpainter:
         progress: told how far it is, or None.
     """
 
-    settings: ExemplarSettings = ExemplarSettings()
+    settings: ExemplarSettings = field(default_factory=ExemplarSettings)
     progress: ProgressCallback | None = None
 
     def __call__(self, image: Pixels, mask: Hole) -> Pixels:

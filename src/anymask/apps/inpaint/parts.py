@@ -34,13 +34,12 @@ def depth_px(hole: Hole) -> float:
 
 def around(mask: Hole, margin_px: int) -> Window:
     """The box around a mask that is not empty, wider by a margin, within the picture."""
-    return _span(mask.any(axis=1), margin_px), _span(mask.any(axis=0), margin_px)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return _span(rows, margin_px, mask.shape[0]), _span(columns, margin_px, mask.shape[1])
 
 
-def _span(marked: Hole, margin_px: int) -> slice:
-    places = np.flatnonzero(marked)
-    stop = min(int(places[-1]) + 1 + margin_px, len(marked))
-    return slice(max(int(places[0]) - margin_px, 0), stop)
+def _span(places: NDArray[np.intp], margin_px: int, length: int) -> slice:
+    return slice(max(int(places[0]) - margin_px, 0), min(int(places[-1]) + 1 + margin_px, length))
 
 
 def parts(hole: Hole) -> Iterator[tuple[Window, Hole]]:
