@@ -5,6 +5,7 @@ A TorchScript file is a program: only open files whose origin you trust. An ONNX
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -102,7 +103,7 @@ class TorchScriptFunction:
         torch = _torch(f"to run {Path(path).name}")
         self._path = existing(path)
         try:
-            self._module = torch.jit.load(str(self._path), map_location="cpu").eval()
+            self._module = _load_script(torch, self._path)
         except (RuntimeError, ValueError) as error:
             raise WeightsError(f"{str(self._path)!r} is no TorchScript: {_line(error)}") from error
 
@@ -146,6 +147,13 @@ def _torch(purpose: str) -> Any:
     except ImportError as error:
         raise MissingExtraError("torch", "torch", purpose) from error
     return torch
+
+
+def _load_script(torch: Any, path: Path) -> Any:
+    with warnings.catch_warnings():
+        # newer versions of PyTorch advise another format, which these files are not in
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(str(path), map_location="cpu").eval()
 
 
 def _onnx_errors() -> tuple[type[Exception], ...]:

@@ -79,6 +79,7 @@ def test_lama_as_onnx_paints_the_hole_and_nothing_else(tmp_path, coffee, kind):
     assert np.abs(np.median(deep[result.hole], axis=0) / 257 - RED).max() <= 1
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of making such a file
 def test_lama_as_torchscript(tmp_path, coffee):
     torch = pytest.importorskip("torch")
 
@@ -109,7 +110,7 @@ def test_files_that_are_no_such_network_are_refused(tmp_path):
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [out])
     opset = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), tmp_path / "one.onnx")
-    with pytest.raises(WeightsError, match="a picture .* and a mask"):
+    with pytest.raises(WeightsError, match=r"a picture .* and a mask"):
         open_lama(tmp_path / "one.onnx")
     pytest.importorskip("torch")
     (tmp_path / "text.pt").write_text("no script")

@@ -10,7 +10,6 @@ from os import PathLike
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anymask.apps.inpaint.inpainters import Pixels, check
 from anymask.apps.inpaint.parts import Window, around
@@ -56,8 +55,9 @@ class LamaInpainter:
         filled = image.copy()
         if not mask.any():
             return filled
-        window, scale = _surroundings(mask), 257 if image.dtype == np.uint16 else 1
-        levels = self._run(image[window].astype(np.float32) / scale, mask[window])
+        window = _surroundings(mask)
+        scale = np.float32(257 if image.dtype == np.uint16 else 1)
+        levels = self._run(np.asarray(image[window] / scale, np.float32), mask[window])
         hole = mask[window]
         filled[window][hole] = np.rint(levels[hole] * scale).astype(image.dtype)
         return filled
