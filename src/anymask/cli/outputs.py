@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.apps.cutout import cutout
 from anymask.apps.draw import overlay
+from anymask.apps.edit.cutouts import cutout
 from anymask.cli.plan import OutputNames
 from anymask.formats.geojson import geojson_document, write_geojson
 from anymask.formats.records import json_text, write_result

@@ -1,4 +1,4 @@
-"""Blurs whose cost does not depend on the radius, and ones that look at a part of a picture only."""
+"""Blurs whose cost does not depend on the radius, also of a part of a picture alone."""
 
 from __future__ import annotations
 

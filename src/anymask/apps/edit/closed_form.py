@@ -58,7 +58,7 @@ def solve(
     matrix, right = _system(weights, padded, numbers, alpha)
     expected = alpha[padded]
     diagonal = matrix.diagonal() + trust
-    matrix = matrix + sparse.diags(np.full(len(expected), trust))
+    matrix = matrix + sparse.diags(np.full(len(expected), float(trust)))
     scale = sparse.diags(1 / diagonal)
     found, _ = cg(
         matrix, right + trust * expected, x0=expected, rtol=tolerance, maxiter=_MAX_STEPS, M=scale
@@ -80,10 +80,7 @@ def _laplacian_rows(
     places = (rows + 1) * width + columns + 1
     steps = np.array([dy * width + dx for dy, dx in _WINDOW])
     offsets = np.array(
-        [
-            [(b[0] - a[0] + _REACH) * _SIDE + b[1] - a[1] + _REACH for b in _WINDOW]
-            for a in _WINDOW
-        ]
+        [[(b[0] - a[0] + _REACH) * _SIDE + b[1] - a[1] + _REACH for b in _WINDOW] for a in _WINDOW]
     )
     flat, number = colours.reshape(-1, 3).astype(np.float64), numbers.reshape(-1)
     count = int(number.max()) + 1

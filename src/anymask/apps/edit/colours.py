@@ -40,7 +40,8 @@ _TO_XYZ: Final = np.array(
     np.float32,
 )
 _WHITE: Final = _TO_XYZ.sum(axis=1)
-_EPSILON: Final, _KAPPA: Final = 216 / 24389, 24389 / 27
+_EPSILON: Final = 216 / 24389
+_KAPPA: Final = 24389 / 27
 
 
 def parse_colour(text: str) -> Unit:
@@ -59,7 +60,7 @@ def parse_colour(text: str) -> Unit:
             f"{text!r} is no colour; write #rrggbb, such as #ff8800, or one of {', '.join(_NAMES)}"
         )
     digits = match[1] if len(match[1]) == 6 else "".join(2 * digit for digit in match[1])
-    return np.frombuffer(bytes.fromhex(digits), np.uint8).astype(np.float32) / 255
+    return np.frombuffer(bytes.fromhex(digits), np.uint8) / np.float32(255)
 
 
 def luminance(colours: Unit) -> Unit:

@@ -61,7 +61,7 @@ def _sampled(values: Unit, size_hw: tuple[int, ...]) -> Unit:
         np.minimum(np.arange(new) * old // new, old - 1)
         for new, old in zip(size_hw, values.shape, strict=False)
     )
-    return values[rows[:, None], columns[None, :]]
+    return np.asarray(values[rows[:, None], columns[None, :]])
 
 
 def _step(colours: Unit, alpha: Unit, front: Unit, back: Unit) -> tuple[Unit, Unit]:

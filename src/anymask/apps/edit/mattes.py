@@ -37,13 +37,15 @@ class Edge:
             pixel near the edge the object covers, for hair and fur.
         width_px: how far to each side a feather reaches, or a soft edge is looked for; None
             chooses by the size of the picture.
+        grow_px: how far the mask is grown before, or shrunk where negative.
 
     Raises:
-        MaskError: another kind, or a negative width.
+        MaskError: another kind, or a number out of range.
     """
 
     kind: EdgeKind = "hard"
     width_px: float | None = None
+    grow_px: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no edge can be."""
@@ -51,6 +53,11 @@ class Edge:
             raise MaskError(f"edge is {self.kind!r}; give one of {', '.join(EDGE_KINDS)}")
         if self.width_px is not None and not 0 <= self.width_px <= 1000:
             raise MaskError(f"the edge's width is {self.width_px:g} px; give 0 to 1000")
+        if not -1000 <= self.grow_px <= 1000:
+            raise MaskError(f"the mask is grown by {self.grow_px:g} px; give -1000 to 1000")
+
+
+HARD: Final = Edge()
 
 
 def matte(
@@ -70,8 +77,8 @@ def matte(
     Raises:
         MaskError: a mask of another size.
     """
-    inside = as_mask(mask)
-    hard = as_matte(inside, image)
+    as_matte(as_mask(mask), image)
+    inside = regrown(mask, edge.grow_px)
     if edge.kind == "feather":
         width = default_feather_px(inside.shape) if edge.width_px is None else edge.width_px
         return feathered(inside, width)
@@ -80,7 +87,30 @@ def matte(
             width_px = None if edge.width_px is None else round(edge.width_px)
             band = edge_band(inside, band_px=width_px)
         return soft(image, inside, band)
-    return hard
+    return inside.astype(np.float32)
+
+
+def regrown(mask: ArrayLike, radius_px: float) -> NDArray[np.bool_]:
+    """A mask grown by a radius, or shrunk by a negative one.
+
+    Args:
+        mask: (H, W) bool.
+        radius_px: pixels no farther than this from the mask join it; of a shrunk one, those no
+            farther from its outside leave it. The picture's border is no edge.
+
+    Returns:
+        (H, W) bool.
+    """
+    inside = as_mask(mask)
+    window = window_of(inside, int(np.ceil(abs(radius_px))) + 1)
+    if radius_px == 0 or window is None or inside.all():
+        return inside
+    part, result = inside[window], np.zeros_like(inside)
+    if radius_px > 0:
+        result[window] = ndimage.distance_transform_edt(~part) <= radius_px
+    else:
+        result[window] = ndimage.distance_transform_edt(part) > -radius_px
+    return result
 
 
 def default_feather_px(size_hw: tuple[int, ...]) -> float:
@@ -107,8 +137,6 @@ def feathered(mask: ArrayLike, width_px: float) -> Unit:
     depth = ndimage.distance_transform_edt(part) - 0.5
     height = ndimage.distance_transform_edt(~part) - 0.5
     signed = np.where(part, depth, -height)
-    if part.all():  # the picture's border is no edge
-        signed = np.full(part.shape, np.inf)
     share = np.clip(signed / (2 * width_px) + 0.5, 0, 1)
     result[window] = share * share * (3 - 2 * share)
     return result
@@ -131,7 +159,7 @@ def soft(image: Picture, mask: ArrayLike, band: NDArray[np.bool_]) -> Unit:
     if window is None:
         return result
     colours, part, unknown = colours_of(image[window]), inside[window], band[window]
-    shrink = float(np.sqrt(MAX_UNKNOWN / max(np.count_nonzero(unknown), 1)))
+    shrink = float(np.sqrt(MAX_UNKNOWN / max(int(np.count_nonzero(unknown)), 1)))
     if shrink < 1:
         found = _solved_small(colours, part, unknown, shrink)
     else:
@@ -163,7 +191,8 @@ def _solved_small(
     alpha = _solved(small, covered, within)
     slope, offset = _linear_model(small, alpha)
     full = np.stack([resized(slope[..., c], inside.shape) for c in range(3)], axis=-1)
-    return np.clip((full * colours).sum(axis=-1) + resized(offset, inside.shape), 0, 1)
+    found = (full * colours).sum(axis=-1) + resized(offset, inside.shape)
+    return np.asarray(np.clip(found, 0, 1))
 
 
 def _linear_model(colours: Unit, alpha: Unit, *, epsilon: float = 1e-5) -> tuple[Unit, Unit]:

@@ -60,8 +60,8 @@ def coverage_of(image: Picture) -> Unit:
 
 def quantised(values: Unit, like: Picture) -> Picture:
     """Numbers in 0..1 as whole ones of the depth of another picture; the rest is clipped."""
-    white = white_of(like)
-    return np.rint(np.clip(values, 0, 1) * np.float32(white)).astype(like.dtype)
+    levels = np.rint(np.clip(values, 0, 1) * np.float32(white_of(like)))
+    return np.asarray(levels, like.dtype)
 
 
 def as_matte(matte: ArrayLike, image: Picture) -> Unit:
@@ -80,9 +80,7 @@ def as_matte(matte: ArrayLike, image: Picture) -> Unit:
         raise MaskError(f"mask has dtype {array.dtype}; give bool, or floats from 0 to 1")
     values = array.astype(np.float32, copy=False)
     if not (values.min() >= 0 and values.max() <= 1):
-        raise MaskError(
-            f"mask values run from {values.min():g} to {values.max():g}; give 0 to 1"
-        )
+        raise MaskError(f"mask values run from {values.min():g} to {values.max():g}; give 0 to 1")
     return values
 
 
