@@ -60,7 +60,7 @@ def parse_colour(text: str) -> Unit:
             f"{text!r} is no colour; write #rrggbb, such as #ff8800, or one of {', '.join(_NAMES)}"
         )
     digits = match[1] if len(match[1]) == 6 else "".join(2 * digit for digit in match[1])
-    return np.frombuffer(bytes.fromhex(digits), np.uint8) / np.float32(255)
+    return np.asarray(np.frombuffer(bytes.fromhex(digits), np.uint8) / 255, np.float32)
 
 
 def luminance(colours: Unit) -> Unit:

@@ -23,9 +23,9 @@ EDGE_KINDS: Final = ("hard", "feather", "soft")
 MAX_UNKNOWN: Final = 120_000
 """Pixels of the band that are solved for at once; a larger band is solved at a smaller size."""
 
-_TRUST: Final = 0.02
+_TRUST: Final = 0.005
 _CONTEXT_PX: Final = 4
-_SURE: Final = 0.02  # alphas this close to 0 or 1 are taken for it
+_SURE: Final = 0.03  # alphas this close to 0 or 1 are taken for it
 
 
 @dataclass(frozen=True, slots=True)
