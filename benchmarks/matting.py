@@ -96,7 +96,7 @@ def _unsettled(case: Case) -> Array:
 
 def table(rows: dict[tuple[str, str], list[Row]], names: Sequence[str]) -> str:
     """Means by kind of edge; the least of each measure in bold."""
-    lines = ["| truth | matte | n | " + " | ".join(MEASURES) + " |", "|---|---|---:" + "|---:" * 5 + "|"]
+    lines = [f"| truth | matte | n | {' | '.join(MEASURES)} |", "|---|---" + "|---:" * 6 + "|"]
     for kind in KINDS:
         means = {n: {m: mean(r[m] for r in rows[kind, n]) for m in MEASURES} for n in names}
         for name in names:
@@ -106,7 +106,8 @@ def table(rows: dict[tuple[str, str], list[Row]], names: Sequence[str]) -> str:
                 else f"{means[name][m]:.2f}"
                 for m in MEASURES
             ]
-            lines.append(f"| {kind} | {name} | {len(rows[kind, name])} | " + " | ".join(cells) + " |")
+            count = len(rows[kind, name])
+            lines.append(f"| {kind} | {name} | {count} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

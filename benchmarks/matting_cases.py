@@ -100,11 +100,11 @@ def _segmented(alpha: Array) -> Array:
     return resized(coarse, alpha.shape) > 0.5
 
 
-def _outline(mask: Array, rng: np.random.Generator) -> Array:
+def _outline(mask: Array, _: np.random.Generator) -> Array:
     return np.clip(_signed(mask) / 1.5 + 0.5, 0, 1)
 
 
-def _defocus(mask: Array, rng: np.random.Generator) -> Array:
+def _defocus(mask: Array, _: np.random.Generator) -> Array:
     """Out of focus by different amounts around the object."""
     height, width = mask.shape
     place = np.linspace(0, 1, width, dtype=np.float32)[None] * np.ones((height, 1), np.float32)
