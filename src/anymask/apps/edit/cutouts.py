@@ -17,7 +17,6 @@ from anymask.apps.edit.pixels import (
     colours_of,
     coverage_of,
     quantised,
-    white_of,
     window_of,
 )
 
@@ -28,7 +27,7 @@ def cutout(
     *,
     crop: bool = True,
     edge: Edge = HARD,
-    band: NDArray[np.bool_] | None = None,
+    unsure: NDArray[np.bool_] | None = None,
 ) -> Picture:
     """Cut an object out of its picture.
 
@@ -37,7 +36,7 @@ def cutout(
         mask: (H, W) bool.
         crop: cut down to the box around the object.
         edge: what becomes of the mask's edge: hard, feathered or soft; grown or shrunk.
-        band: (H, W) bool, where a soft edge may lie; None takes it from the mask alone.
+        unsure: (H, W) bool, where a model was unsure; see `matte`.
 
     Returns:
         (h, w, 4) RGBA of the image's depth. Alpha is how much of a pixel the object covers, times
@@ -53,7 +52,7 @@ def cutout(
         >>> rgba = cutout(image, mask, edge=Edge("soft"))  # doctest: +SKIP
     """
     picture = as_picture(image)
-    return lifted(picture, matte(picture, mask, edge, band=band), crop=crop)
+    return lifted(picture, matte(picture, mask, edge, unsure=unsure), crop=crop)
 
 
 def lifted(picture: Picture, alpha: Unit, *, crop: bool = False) -> Picture:
@@ -90,12 +89,3 @@ def _lifted(picture: Picture, alpha: Unit) -> Picture:
     rgba[..., 3] = covered
     rgba[covered == 0] = 0
     return rgba
-
-
-def flattened(rgba: Picture, colour: Unit) -> Picture:
-    """An RGBA picture laid over one colour (3,) in 0..1, as RGB."""
-    alpha = coverage_of(rgba)[..., None]
-    laid = quantised(colours_of(rgba) * alpha + colour * (1 - alpha), rgba)
-    opaque = rgba[..., 3] == white_of(rgba)
-    laid[opaque] = rgba[opaque, :3]
-    return laid

@@ -61,7 +61,7 @@ HARD: Final = Edge()
 
 
 def matte(
-    image: Picture, mask: ArrayLike, edge: Edge, *, band: NDArray[np.bool_] | None = None
+    image: Picture, mask: ArrayLike, edge: Edge, *, unsure: NDArray[np.bool_] | None = None
 ) -> Unit:
     """The matte of an object.
 
@@ -69,7 +69,8 @@ def matte(
         image: (H, W, 3 or 4) uint8 or uint16.
         mask: (H, W) bool.
         edge: what becomes of the mask's edge.
-        band: (H, W) bool, where a soft edge may lie; None takes it from the mask alone.
+        unsure: (H, W) bool, where a model was unsure (`unsure_pixels`): a soft edge is looked for
+            there too.
 
     Returns:
         (H, W) float32 in 0..1.
@@ -83,10 +84,8 @@ def matte(
         width = default_feather_px(inside.shape) if edge.width_px is None else edge.width_px
         return feathered(inside, width)
     if edge.kind == "soft":
-        if band is None:
-            width_px = None if edge.width_px is None else round(edge.width_px)
-            band = edge_band(inside, band_px=width_px)
-        return soft(image, inside, band)
+        width_px = None if edge.width_px is None else round(edge.width_px)
+        return soft(image, inside, edge_band(inside, unsure, band_px=width_px))
     return inside.astype(np.float32)
 
 

@@ -16,13 +16,13 @@ _PART_OF_SIDE: Final = 110
 
 
 def edge_band(
-    mask: ArrayLike, probability: NDArray[np.float32] | None = None, *, band_px: int | None = None
+    mask: ArrayLike, unsure: NDArray[np.bool_] | None = None, *, band_px: int | None = None
 ) -> NDArray[np.bool_]:
     """Pixels that may be partly covered: near the mask's edge, or unsure to the model.
 
     Args:
         mask: (H, W) bool.
-        probability: (H, W) in 0..1, as `Masks.probability` gives it.
+        unsure: (H, W) bool, see `unsure_pixels`; None where nothing is known.
         band_px: how far from the edge; None takes about a hundredth of the picture's longer side.
             What is unsure counts up to three times as far.
 
@@ -38,12 +38,19 @@ def edge_band(
     part = inside[window]
     distance = _distance_to_edge(part)
     found = distance <= reach
-    if probability is not None:
-        likely = probability[window]
-        unsure = (likely > _UNSURE[0]) & (likely < _UNSURE[1])
-        found |= unsure & (distance <= 3 * reach)
+    if unsure is not None:
+        found |= unsure[window] & (distance <= 3 * reach)
     band[window] = found
     return band
+
+
+def unsure_pixels(probability: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a model does not settle on object or background.
+
+    Args:
+        probability: (H, W) in 0..1, as a row of `Masks.probability`.
+    """
+    return np.asarray((probability > _UNSURE[0]) & (probability < _UNSURE[1]))
 
 
 def default_band_px(size_hw: tuple[int, ...]) -> int:
