@@ -58,7 +58,7 @@ def coverage_of(image: Picture) -> Unit:
     return np.asarray(image[..., 3] * np.float32(1 / white_of(image)), np.float32)
 
 
-def quantised(values: Unit, like: Picture) -> Picture:
+def quantised(values: NDArray[np.floating[Any]], like: Picture) -> Picture:
     """Numbers in 0..1 as whole ones of the depth of another picture; the rest is clipped."""
     levels = np.rint(np.clip(values, 0, 1) * np.float32(white_of(like)))
     return np.asarray(levels, like.dtype)
