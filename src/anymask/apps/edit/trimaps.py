@@ -24,7 +24,7 @@ def edge_band(
         mask: (H, W) bool.
         unsure: (H, W) bool, see `unsure_pixels`; None where nothing is known.
         band_px: how far from the edge; None takes about a hundredth of the picture's longer side.
-            What is unsure counts up to three times as far.
+            Outside the mask, where strands of hair reach, what is unsure counts twice as far.
 
     Returns:
         (H, W) bool; empty for an empty mask or one that covers the picture.
@@ -32,14 +32,14 @@ def edge_band(
     inside = as_mask(mask)
     reach = default_band_px(inside.shape) if band_px is None else band_px
     band = np.zeros(inside.shape, np.bool_)
-    window = window_of(inside, 3 * reach + 2)
+    window = window_of(inside, 2 * reach + 2)
     if window is None or reach < 1:
         return band
     part = inside[window]
     distance = _distance_to_edge(part)
     found = distance <= reach
     if unsure is not None:
-        found |= unsure[window] & (distance <= 3 * reach)
+        found |= unsure[window] & ~part & (distance <= 2 * reach)
     band[window] = found
     return band
 
