@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from anymask.cli.cutout import cutout
 from anymask.cli.doctor import doctor
 from anymask.cli.evaluate import evaluate_app
 from anymask.cli.everything import everything
@@ -59,6 +60,7 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.callback()(_root)
     app.command()(segment)
     app.command()(everything)
+    app.command()(cutout)
     app.command()(serve)
     app.command()(export)
     app.add_typer(evaluate_app, name="evaluate")

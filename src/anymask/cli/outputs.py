@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.apps.cutout import cutout
 from anymask.apps.draw import overlay
+from anymask.apps.edit.cutouts import cutout
 from anymask.cli.plan import OutputNames
 from anymask.formats.geojson import geojson_document, write_geojson
 from anymask.formats.records import json_text, write_result
@@ -74,7 +74,7 @@ def save(result: Segmented, names: OutputNames, saving: Saving) -> SavedPaths:
     """
     kinds = [*saving.kinds, "candidates"] if saving.candidates else saving.kinds
     paths: SavedPaths = {kind: [] for kind in kinds}
-    with _all_or_none() as written:
+    with all_or_none() as written:
         for kind in kinds:
             for path in _WRITERS[kind](result, names):
                 written.append(path)
@@ -83,7 +83,7 @@ def save(result: Segmented, names: OutputNames, saving: Saving) -> SavedPaths:
 
 
 @contextmanager
-def _all_or_none() -> Iterator[list[Path]]:
+def all_or_none() -> Iterator[list[Path]]:
     """Gives a list for the files written; removes them if not all can be."""
     written: list[Path] = []
     finished = False

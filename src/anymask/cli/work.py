@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,23 @@ class Outcome:
 
 
 def work(jobs: Iterable[Job], model: Model, settings: Settings) -> Iterator[Outcome]:
-    """Segment each picture and save its results; an error ends one picture, not the run."""
+    """Segment each picture and save its results."""
+    return attempts(jobs, lambda job: _segment(job, model, settings))
+
+
+def attempts(
+    jobs: Iterable[Job], handle: Callable[[Job], tuple[dict[str, Any], SavedPaths]]
+) -> Iterator[Outcome]:
+    """What becomes of each picture; an error ends one picture, not the run.
+
+    Args:
+        jobs: the pictures.
+        handle: works on one; gives its document and the files written.
+    """
     for job in jobs:
         started = time.perf_counter()
         try:
-            document, saved = _segment(job, model, settings)
+            document, saved = handle(job)
         # engines raise RuntimeError when a device has no memory left for this picture
         except (AnymaskError, OSError, MemoryError, RuntimeError) as error:
             yield Outcome(job.path, time.perf_counter() - started, None, {}, error)

@@ -68,7 +68,7 @@ def read_image(
         MissingExtraError: a HEIC file without pillow-heif.
     """
     decoded = decode(source, max_pixels=max_pixels, frame=frame)
-    return _upright(rgb_from_samples(_samples(decoded), value_range), decoded.orientation)
+    return upright(rgb_from_samples(_samples(decoded), value_range), decoded.orientation)
 
 
 def read_mask(
@@ -96,7 +96,7 @@ def read_mask(
             f"mask is a {type(source).__name__}; it must be a path, bytes, or an array (H, W)"
         )
     decoded = decode(source, max_pixels=max_pixels, frame=0)
-    return _upright(coverage_from_samples(_mask_samples(decoded)), decoded.orientation)
+    return upright(coverage_from_samples(_mask_samples(decoded)), decoded.orientation)
 
 
 def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:
@@ -143,8 +143,8 @@ def _is_file_like(source: object) -> bool:
     return isinstance(source, (str, bytes, os.PathLike)) or hasattr(source, "read")
 
 
-def _upright(pixels: NDArray[_Pixel], orientation: int) -> NDArray[_Pixel]:
-    """Undoes an EXIF orientation: 5 to 8 have rows and columns exchanged, the rest is flips."""
+def upright(pixels: NDArray[_Pixel], orientation: int) -> NDArray[_Pixel]:
+    """Undo an EXIF orientation: 5 to 8 have rows and columns exchanged, the rest is flips."""
     if orientation >= 5:
         pixels = np.swapaxes(pixels, 0, 1)
     if orientation in (3, 4, 7, 8):
