@@ -31,8 +31,8 @@ class DamageSettings:
     """
 
     widest_px: int | None = None
-    contrast: float = 20.0
-    unusual: float = 3.5
+    contrast: float = 30.0
+    unusual: float = 4.0
 
     def width_px(self, size_hw: tuple[int, ...]) -> int:
         """The widest damage in a picture of this size."""
@@ -81,7 +81,7 @@ def find_dust(lightness: Plane, settings: DamageSettings | None = None) -> Hole:
             1.5 * settings.contrast, 2 * settings.unusual * _usual(narrow, width)
         )
         pixels = _near(strong, 1) & (narrow > 0.5 * settings.contrast)
-        found |= _kept(pixels, lambda box, _: max(box) <= _LARGEST_SPECK * width)  # noqa: B023
+        found |= _kept(pixels, lambda box, _: max(box) <= _LARGEST_SPECK * width)
     return found
 
 

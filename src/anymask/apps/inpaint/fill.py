@@ -116,14 +116,23 @@ def grown(mask: Hole, grow_px: float, feather_px: float) -> tuple[Hole, NDArray[
     return hole, share
 
 
-def _split(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """(H, W, 3) colours, and alpha if there is any."""
+def check_kind(image: NDArray[Any]) -> None:
+    """Refuse what is no picture of 8 or 16 bits.
+
+    Raises:
+        ImageError: another shape, or another kind of number.
+    """
     kind = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 2, 3, 4))
     if not kind or 0 in image.shape or image.dtype not in (np.uint8, np.uint16):
         raise ImageError(
             f"image has shape {image.shape} and dtype {image.dtype}; "
             "give (H, W) or (H, W, 1 to 4) uint8 or uint16"
         )
+
+
+def _split(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """(H, W, 3) colours, and alpha if there is any."""
+    check_kind(image)
     planes = image[..., None] if image.ndim == 2 else image
     alpha = planes[..., -1:] if planes.shape[2] in (2, 4) else None
     colours = planes if alpha is None else planes[..., :-1]

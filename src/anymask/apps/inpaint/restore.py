@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anymask.apps.inpaint.damage import DamageSettings, find_dust, find_scratches
-from anymask.apps.inpaint.fill import Inpainted, inpaint
+from anymask.apps.inpaint.fill import Inpainted, check_kind, inpaint
 from anymask.apps.inpaint.inpainters import Inpainter
 from anymask.apps.inpaint.smooth import Hole, Levels
 from anymask.apps.inpaint.tone import denoised, noise_level, unfaded
@@ -51,7 +51,7 @@ class RestoreSettings:
         inpainter: fills scratches and dust; by default the built-in fill that suits.
     """
 
-    damage: DamageSettings = DamageSettings()  # noqa: RUF009 - frozen
+    damage: DamageSettings = field(default_factory=DamageSettings)
     fading: float = 1.0
     denoise: float = 1.0
     inpainter: Inpainter | None = None
@@ -78,6 +78,7 @@ def restore(
     Raises:
         ImageError: not such a picture, an unknown step, or none.
     """
+    check_kind(image)
     settings, current, done = settings or RestoreSettings(), image, []
     for number, step in enumerate(checked_steps(steps), start=1):
         restored = _WORK[step](step, current, settings)

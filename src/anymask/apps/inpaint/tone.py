@@ -85,7 +85,7 @@ def denoised(levels: Levels, strength: float = 1.0) -> Levels:
     return total / weight[..., None]
 
 
-def _add_shifted(  # noqa: PLR0913
+def _add_shifted(
     levels: Levels,
     step: tuple[int, int],
     sigma: float,

@@ -54,8 +54,11 @@ def find_marks(
         min_score: how alike a place has to be.
 
     Raises:
-        ImageError: a template that is larger than the picture, or flat.
+        ImageError: a template that is larger than the picture, or flat, or a min_score of 0 or
+            less, which everything has.
     """
+    if not 0 < min_score <= 1:
+        raise ImageError(f"min_score is {min_score}; give more than 0, at most 1")
     picture, mark = _lightness(image), _lightness(template)
     if any(part > whole for part, whole in zip(mark.shape, picture.shape, strict=True)):
         raise ImageError(
@@ -63,11 +66,11 @@ def find_marks(
             "(height, width); give one cut out of a picture of this scale"
         )
     scores = _scores(picture, mark, _weights(mark, shape))
-    found = []
-    while (best := int(np.argmax(scores)), float(scores.max()))[1] >= min_score:
-        y, x = divmod(best[0], scores.shape[1])
-        found.append(Found(x, y, best[1]))
-        rows, columns = (max(side // 2, 1) for side in mark.shape)
+    rows, columns = (max(side // 2, 1) for side in mark.shape)
+    found: list[Found] = []
+    while scores.max() >= min_score:
+        y, x = divmod(int(np.argmax(scores)), scores.shape[1])
+        found.append(Found(x, y, float(scores[y, x])))
         scores[max(y - rows, 0) : y + rows + 1, max(x - columns, 0) : x + columns + 1] = -1
     return found
 
@@ -91,16 +94,13 @@ def marks_mask(size_hw: tuple[int, int], found: list[Found], shape: Hole) -> Hol
 
 def _scores(picture: Plane, mark: Plane, weights: Plane) -> Plane:
     """(H - h + 1, W - w + 1): the cosine between the slopes of mark and picture."""
-    dot, energy, own = np.float32(0), np.float32(0), 0.0
-    for axis in (0, 1):
-        slope, wanted = _slope(picture, axis), _slope(mark, axis) * weights
-        dot = dot + _correlate(slope, wanted * weights)
-        energy = energy + _correlate(np.square(slope), np.square(weights))
-        own += float(np.square(wanted).sum())
+    slopes = [(_slope(picture, axis), _slope(mark, axis) * weights) for axis in (0, 1)]
+    own = sum(float(np.square(wanted).sum()) for _, wanted in slopes)
     if own <= 0:
         raise ImageError("template is flat: it has no outlines to be found by")
-    energy = np.asarray(energy, np.float32)
-    floor = max(float(energy.max()), own) * _FLATTEST
+    dot = sum(_correlate(slope, wanted) for slope, wanted in slopes)
+    energy = sum(_correlate(np.square(slope), weights) for slope, _ in slopes)
+    floor = max(float(np.max(energy)), own) * _FLATTEST
     return np.asarray(dot / np.sqrt(np.maximum(energy, floor) * own), np.float32)
 
 
