@@ -32,7 +32,7 @@ def scratches(draw: ImageDraw.ImageDraw) -> None:
 
 
 def specks(draw: ImageDraw.ImageDraw) -> None:
-    for x, y in [(100, 60), (200, 250), (380, 40), (410, 200)]:
+    for x, y in [(100, 60), (200, 250), (160, 120), (260, 90)]:
         draw.ellipse((x, y, x + 4, y + 4), fill=1)
 
 
@@ -88,7 +88,7 @@ def test_faded_colours_come_back(cat):
     faded = (cat * np.array([0.35, 0.3, 0.25]) + np.array([130, 110, 80])).astype(np.uint8)
     (step,) = restore(faded, ["fading"])
     assert step.mask is None
-    assert step.image.std() > 2 * faded.std()
+    assert (step.image.std(axis=(0, 1)) > 2 * faded.std(axis=(0, 1))).all()
     spread = np.ptp(step.image.mean(axis=(0, 1)))
     assert spread < np.ptp(faded.mean(axis=(0, 1)))
 

@@ -16,7 +16,7 @@ Plane = NDArray[np.float32]
 
 _ANGLES: Final = 12
 _LINE: Final = 8  # widths that a scratch is at least long
-_LARGEST_SPECK: Final = 3  # widths
+_LARGEST_SPECK: Final = 2  # widths of a scratch that a speck is at most across
 _NEIGHBOURHOOD: Final = 8  # times the widest damage: where it is compared with what is usual
 
 
@@ -76,12 +76,12 @@ def find_dust(lightness: Plane, settings: DamageSettings | None = None) -> Hole:
     settings = settings or DamageSettings()
     width = settings.width_px(lightness.shape)
     found = np.zeros(lightness.shape, bool)
-    for narrow in _narrow(lightness, width):
+    for narrow in _narrow(lightness, _LARGEST_SPECK * width):
         strong = narrow > np.maximum(
             1.5 * settings.contrast, 2 * settings.unusual * _usual(narrow, width)
         )
         pixels = _near(strong, 1) & (narrow > 0.5 * settings.contrast)
-        found |= _kept(pixels, lambda box, _: max(box) <= _LARGEST_SPECK * width)
+        found |= _kept(pixels, lambda box, _: max(box) <= _LARGEST_SPECK * width + 2)
     return found
 
 
