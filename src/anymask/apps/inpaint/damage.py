@@ -73,6 +73,8 @@ def find_dust(lightness: Plane, settings: DamageSettings | None = None) -> Hole:
     Returns:
         (H, W) bool.
     """
+    from scipy.ndimage import maximum_filter
+
     settings = settings or DamageSettings()
     width = settings.width_px(lightness.shape)
     found = np.zeros(lightness.shape, bool)
@@ -80,7 +82,9 @@ def find_dust(lightness: Plane, settings: DamageSettings | None = None) -> Hole:
         strong = narrow > np.maximum(
             1.5 * settings.contrast, 2 * settings.unusual * _usual(narrow, width)
         )
-        pixels = _near(strong, 1) & (narrow > 0.5 * settings.contrast)
+        # half as unlike as the speck's own peak: texture beside it stays out
+        peak = maximum_filter(np.where(strong, narrow, np.float32(0)), 2 * width + 1)
+        pixels = _near(strong, 1) & (narrow > np.maximum(0.5 * peak, 0.5 * settings.contrast))
         found |= _kept(pixels, lambda box, _: max(box) <= _LARGEST_SPECK * width + 2)
     return found
 
