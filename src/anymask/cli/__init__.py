@@ -17,6 +17,7 @@ import typer
 
 from anymask.cli.cutout import cutout
 from anymask.cli.doctor import doctor
+from anymask.cli.edit import edit
 from anymask.cli.evaluate import evaluate_app
 from anymask.cli.everything import everything
 from anymask.cli.exits import (
@@ -61,6 +62,7 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.command()(segment)
     app.command()(everything)
     app.command()(cutout)
+    app.command()(edit)
     app.command()(serve)
     app.command()(export)
     app.add_typer(evaluate_app, name="evaluate")

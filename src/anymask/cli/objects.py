@@ -14,10 +14,12 @@ from anymask.apps.edit.trimaps import unsure_pixels
 from anymask.errors import MaskError
 from anymask.formats.prompts_json import PromptSpec
 from anymask.geometry.boxes import box_from_mask
+from anymask.geometry.regions import fill_holes, remove_small_regions
 from anymask.inference.segment import Model
 from anymask.io.images import read_image, read_mask
 
 _COVERED = 0.5
+_SPECK = 0.005  # of the object's area
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,7 +78,7 @@ def find_objects(
         masks = model.segment(image_rgb, [specs[row].load() for row in asked])
         for row, mask in zip(asked, masks, strict=True):
             found[row] = FoundObject(
-                mask.array[0],
+                _tidied(mask.array[0]),
                 unsure_pixels(mask.probability[0]),
                 float(mask.predicted_iou[0]),
                 float(mask.stability[0]),
@@ -96,6 +98,13 @@ def object_records(objects: Sequence[FoundObject]) -> list[dict[str, Any]]:
         }
         for number, found in enumerate(objects)
     ]
+
+
+def _tidied(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without specks and pinholes, which would each get an edge of their own."""
+    small = np.count_nonzero(mask) * _SPECK
+    whole, _ = remove_small_regions(mask, small, "islands")
+    return fill_holes(whole, small)
 
 
 def _given(path: Path | None, size_hw: tuple[int, int], max_pixels: int) -> FoundObject:

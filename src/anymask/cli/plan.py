@@ -17,6 +17,10 @@ CANDIDATES = 3
 """Candidates that a prompt gets at most."""
 
 
+EDITED_ENDINGS = ("png", "jpg", "webp")
+"""What edited pictures may be saved as."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundImage:
     """One picture to work on.
@@ -57,6 +61,15 @@ class OutputNames:
         """All outlines on the map."""
         return self._name(".geojson")
 
+    @property
+    def recipe(self) -> Path:
+        """The steps and masks of an edit."""
+        return self._name("_recipe.json")
+
+    def edited(self, ending: str) -> Path:
+        """The picture with the steps of an edit done, in one of `EDITED_ENDINGS`."""
+        return self._name(f"_edited.{ending}")
+
     def mask(self, row: int) -> Path:
         """The mask of one object."""
         return self._name(f"{self._number(row)}_mask.png")
@@ -74,6 +87,8 @@ class OutputNames:
         yield self.overlay
         yield self.json
         yield self.geojson
+        yield self.recipe
+        yield from (self.edited(ending) for ending in EDITED_ENDINGS)
         for row in range(self.objects):
             yield self.mask(row)
             yield self.cutout(row)

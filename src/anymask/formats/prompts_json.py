@@ -6,14 +6,14 @@ An object is ``{"points": [[x, y], ...], "labels": [1, 0], "box": [x0, y0, x1, y
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
 
 from anymask.errors import FileFormatError, PromptError, PromptTypeError
+from anymask.formats.json_input import kind_of, read_json
 from anymask.io.images import read_mask
 from anymask.types.prompt import Prompt
 
@@ -104,12 +104,12 @@ def read_prompts(path: str | PathLike[str]) -> PromptsFile:
             says where.
     """
     path = Path(path)
-    content = _read_json(path)
+    content = read_json(path, "prompts file")
     if isinstance(content, list):
         return PromptsFile(path, _objects(content, f"{path}", path.parent), {})
     if not isinstance(content, dict):
         raise FileFormatError(
-            f"{path} holds {_kind(content)}; give a list of objects, or lists by file name"
+            f"{path} holds {kind_of(content)}; give a list of objects, or lists by file name"
         )
     stray = [key for key in (*_KEYS, *_SAM_NAMES) if key in content]
     if stray:
@@ -125,34 +125,9 @@ def read_prompts(path: str | PathLike[str]) -> PromptsFile:
     return PromptsFile(path, None, named)
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise FileFormatError(f"there is no prompts file at {path}") from None
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise FileFormatError(f"{path} is not text in UTF-8; give a JSON file") from error
-    try:
-        return json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{path} is not good JSON: {error}") from error
-
-
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object as a dict; a key that comes twice would silently lose its first value."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} comes twice in one object; write it once")
-    return values
-
-
 def _objects(value: Any, where: str, folder: Path) -> tuple[PromptSpec, ...]:
     if not isinstance(value, list):
-        raise FileFormatError(f"{where} is {_kind(value)}; give a list of objects")
+        raise FileFormatError(f"{where} is {kind_of(value)}; give a list of objects")
     if not value:
         raise FileFormatError(f"{where} is an empty list; give at least one object")
     return tuple(_object(one, f"{where}, object {n}", folder) for n, one in enumerate(value))
@@ -161,7 +136,7 @@ def _objects(value: Any, where: str, folder: Path) -> tuple[PromptSpec, ...]:
 def _object(value: Any, where: str, folder: Path) -> PromptSpec:
     if not isinstance(value, dict):
         raise FileFormatError(
-            f'{where} is {_kind(value)}; give one such as {{"points": [[320, 240]]}}'
+            f'{where} is {kind_of(value)}; give one such as {{"points": [[320, 240]]}}'
         )
     values: dict[str, Any] = {}
     for key, one in value.items():
@@ -181,11 +156,5 @@ def _object(value: Any, where: str, folder: Path) -> PromptSpec:
 
 def _mask_path(value: Any, where: str, folder: Path) -> Path:
     if not isinstance(value, str):
-        raise FileFormatError(f"{where}: mask is {_kind(value)}; give the name of a picture file")
+        raise FileFormatError(f"{where}: mask is {kind_of(value)}; give the name of a picture file")
     return folder / value
-
-
-def _kind(value: Any) -> str:
-    """What JSON calls a value."""
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
-    return "null" if value is None else names.get(type(value), "a number")

@@ -23,9 +23,6 @@ from anymask.io.png16 import png16_bytes
 
 _log = logging.getLogger(__name__)
 
-FORMATS: Final = ("png", "jpg", "webp")
-"""What edited pictures are saved as."""
-
 _ORIENTATION: Final = 0x0112
 _DAMAGED_EXIF: Final = (
     OSError,

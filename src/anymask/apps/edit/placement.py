@@ -132,58 +132,60 @@ def placed(
     window = window_of(alpha, 1)
     if window is None:
         return base, alpha
-    layer = lifted(picture[window], alpha[window])
+    layer = lifted(picture, alpha)
+    cover = coverage_of(layer)
+    # colours times alpha, so that those of transparent pixels do not come in where it is scaled
+    planes = np.moveaxis(colours_of(layer) * cover[..., None], -1, 0)
+    *colours, cover = (moved(plane, window, placement) for plane in (*planes, cover))
+    own = np.stack(colours, axis=-1) / np.maximum(cover, 1e-4)[..., None]
+    levels = quantised(np.concatenate([own, cover[..., None]], axis=-1), layer)
+    return _laid(base, levels), moved(alpha, window, placement)
+
+
+def moved(plane: Unit, window: tuple[slice, slice], placement: Placement) -> Unit:
+    """Numbers from 0 to 1 at another place.
+
+    Args:
+        plane: (H, W) float32; what lies outside the window is left out.
+        window: rows and columns, whose middle is that of scaling and turning.
+        placement: where to.
+
+    Returns:
+        (H, W) float32 in 0..1, 0 where nothing comes to lie.
+    """
+    part = np.ascontiguousarray(plane[window], np.float32)
     if placement.whole:
-        moved, own = _shifted(layer, alpha, window, placement)
-    else:
-        moved, own = _transformed(layer, alpha[window], window, alpha.shape, placement)
-    return _laid(base, moved), own
+        return _shifted(part, window, plane.shape, placement)
+    # made smaller first, with all pixels taken in; the rest is an interpolation
+    shrink = min(placement.scale, 1.0)
+    small = tuple(max(1, round(side * shrink)) for side in part.shape)
+    turned = Image.fromarray(part).resize((small[1], small[0]), Image.Resampling.BOX)
+    matrix = _inverse(window, part.shape, small, placement)
+    size, cubic = (plane.shape[1], plane.shape[0]), Image.Resampling.BICUBIC
+    found = turned.transform(size, Image.Transform.AFFINE, matrix, cubic, fillcolor=0)
+    return np.clip(np.asarray(found, np.float32), 0, 1)
 
 
 def _shifted(
-    layer: Picture, alpha: Unit, window: tuple[slice, slice], placement: Placement
-) -> tuple[Picture, Unit]:
-    """The layer and the matte, moved by whole pixels."""
-    moved = np.zeros((*alpha.shape, 4), layer.dtype)
-    own = np.zeros_like(alpha)
+    part: Unit, window: tuple[slice, slice], size_hw: tuple[int, ...], placement: Placement
+) -> Unit:
+    """Moved by whole pixels, exactly."""
+    result = np.zeros(size_hw, np.float32)
     there, here = [], []
-    for part, shift, side in zip(
-        window, (placement.y_px, placement.x_px), alpha.shape, strict=True
-    ):
-        start, stop = part.start + round(shift), part.stop + round(shift)
-        low, high = min(max(start, 0), side), max(min(stop, side), 0)
-        there.append(slice(low, max(high, low)))
-        here.append(slice(low - start, max(high, low) - start))
-    moved[tuple(there)] = layer[tuple(here)]
-    own[tuple(there)] = alpha[window][tuple(here)]
-    return moved, own
-
-
-def _transformed(
-    layer: Picture,
-    alpha: Unit,
-    window: tuple[slice, slice],
-    size_hw: tuple[int, ...],
-    placement: Placement,
-) -> tuple[Picture, Unit]:
-    """The layer and the matte, scaled, turned and moved; colours are carried times alpha."""
-    cover = coverage_of(layer)
-    planes = [*np.moveaxis(colours_of(layer) * cover[..., None], -1, 0), cover, alpha]
-    # made smaller first, with all pixels taken in; the rest is an interpolation
-    shrink = min(placement.scale, 1.0)
-    small = tuple(max(1, round(side * shrink)) for side in alpha.shape)
-    matrix = _inverse(window, alpha.shape, small, placement)
-    moved = [_warped(_resized(plane, small), size_hw, matrix) for plane in planes]
-    own_cover = np.clip(moved[3], 0, 1)
-    colours = np.stack(moved[:3], axis=-1) / np.maximum(own_cover, 1e-4)[..., None]
-    levels = quantised(np.concatenate([colours, own_cover[..., None]], axis=-1), layer)
-    return levels, np.clip(moved[4], 0, 1)
+    for rows, shift, side in zip(window, (placement.y_px, placement.x_px), size_hw, strict=True):
+        start = rows.start + round(shift)
+        low = min(max(start, 0), side)
+        high = max(min(rows.stop + round(shift), side), low)
+        there.append(slice(low, high))
+        here.append(slice(low - start, high - start))
+    result[tuple(there)] = part[tuple(here)]
+    return result
 
 
 def _inverse(
     window: tuple[slice, slice], size: tuple[int, ...], small: tuple[int, ...], place: Placement
 ) -> tuple[float, ...]:
-    """From a pixel of the picture to one of the resized layer, as Pillow takes it."""
+    """From a pixel of the picture to one of the resized part, as Pillow takes it."""
     middle_y, middle_x = ((part.start + part.stop) / 2 for part in window)
     angle = np.deg2rad(place.degrees)
     cos, sin = np.cos(angle) / place.scale, np.sin(angle) / place.scale
@@ -197,21 +199,6 @@ def _inverse(
         down * cos,
         down * (size[0] / 2 + sin * x - cos * y),
     )
-
-
-def _resized(plane: Unit, size_hw: tuple[int, ...]) -> Image.Image:
-    source = Image.fromarray(np.ascontiguousarray(plane, np.float32))
-    if plane.shape == size_hw:
-        return source
-    return source.resize((size_hw[1], size_hw[0]), Image.Resampling.BOX)
-
-
-def _warped(plane: Image.Image, size_hw: tuple[int, ...], matrix: tuple[float, ...]) -> Unit:
-    size = (size_hw[1], size_hw[0])
-    moved = plane.transform(
-        size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor=0
-    )
-    return np.asarray(moved, np.float32)
 
 
 def _laid(base: Picture, layer: Picture) -> Picture:
