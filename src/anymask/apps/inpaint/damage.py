@@ -80,7 +80,7 @@ def find_dust(lightness: Plane, settings: DamageSettings | None = None) -> Hole:
     found = np.zeros(lightness.shape, bool)
     for narrow in _narrow(lightness, _LARGEST_SPECK * width):
         strong = narrow > np.maximum(
-            1.5 * settings.contrast, 2 * settings.unusual * _usual(narrow, width)
+            1.5 * settings.contrast, 1.5 * settings.unusual * _usual(narrow, width)
         )
         # half as unlike as the speck's own peak: texture beside it stays out
         peak = maximum_filter(np.where(strong, narrow, np.float32(0)), 2 * width + 1)
