@@ -32,7 +32,9 @@ from anymask.cli.exits import (
     one_line,
 )
 from anymask.cli.export import export
+from anymask.cli.inpaint import inpaint
 from anymask.cli.models import models_app
+from anymask.cli.restore import restore
 from anymask.cli.segment import segment
 from anymask.cli.serve import serve
 from anymask.errors import AnymaskError
@@ -63,6 +65,8 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.command()(everything)
     app.command()(cutout)
     app.command()(edit)
+    app.command()(inpaint)
+    app.command()(restore)
     app.command()(serve)
     app.command()(export)
     app.add_typer(evaluate_app, name="evaluate")

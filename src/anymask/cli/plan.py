@@ -70,6 +70,27 @@ class OutputNames:
         """The picture with the steps of an edit done, in one of `EDITED_ENDINGS`."""
         return self._name(f"_edited.{ending}")
 
+    @property
+    def hole(self) -> Path:
+        """What was filled."""
+        return self._name("_hole.png")
+
+    def inpainted(self, ending: str) -> Path:
+        """The picture without what was removed, in one of `EDITED_ENDINGS`."""
+        return self._name(f"_inpainted.{ending}")
+
+    def restored(self, ending: str) -> Path:
+        """The picture after all steps of a restoration, in one of `EDITED_ENDINGS`."""
+        return self._name(f"_restored.{ending}")
+
+    def step(self, number: int, step: str, ending: str) -> Path:
+        """The picture after one of them."""
+        return self._name(f"_restored_{number}_{step}.{ending}")
+
+    def step_mask(self, number: int, step: str) -> Path:
+        """What one of them filled."""
+        return self._name(f"_restored_{number}_{step}_mask.png")
+
     def mask(self, row: int) -> Path:
         """The mask of one object."""
         return self._name(f"{self._number(row)}_mask.png")
@@ -88,7 +109,9 @@ class OutputNames:
         yield self.json
         yield self.geojson
         yield self.recipe
-        yield from (self.edited(ending) for ending in EDITED_ENDINGS)
+        yield self.hole
+        for ending in EDITED_ENDINGS:
+            yield from (self.edited(ending), self.inpainted(ending), self.restored(ending))
         for row in range(self.objects):
             yield self.mask(row)
             yield self.cutout(row)

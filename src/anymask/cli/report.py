@@ -145,9 +145,13 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 
 def _echo_done(outcome: Outcome, *, alone: bool) -> None:
-    objects = outcome.document["objects"] if outcome.document else []
+    document = outcome.document or {}
+    objects = document.get("objects", [])
     counted = "1 object" if len(objects) == 1 else f"{len(objects)} objects"
-    typer.echo(f"{json_text(str(outcome.path))}: {counted} in {outcome.seconds:.1f} s")
+    done = counted if "objects" in document else "done"
+    typer.echo(f"{json_text(str(outcome.path))}: {done} in {outcome.seconds:.1f} s")
+    for line in document.get("told", ()):
+        typer.echo(f"  {line}")
     if not alone:
         return
     for record in objects:
