@@ -45,7 +45,7 @@ def find_marks(
     *,
     min_score: float = MIN_SCORE,
 ) -> list[Found]:
-    """Where a picture shows a mark, best first; marks that overlap by half are one.
+    """Where a picture shows a mark, best first; of two that overlap by a quarter the better one.
 
     Args:
         image: (H, W) or (H, W, 3 or 4) of any kind of number.
@@ -66,7 +66,7 @@ def find_marks(
             "(height, width); give one cut out of a picture of this scale"
         )
     scores = _scores(picture, mark, _weights(mark, shape))
-    rows, columns = (max(side // 2, 1) for side in mark.shape)
+    rows, columns = (max(side * 3 // 4, 1) for side in mark.shape)
     found: list[Found] = []
     while scores.max() >= min_score:
         y, x = divmod(int(np.argmax(scores)), scores.shape[1])
