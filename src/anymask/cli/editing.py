@@ -29,6 +29,7 @@ def run_jobs(
     as_json: bool,
     stage: str,
     without_objects: bool = False,
+    bar: ProgressBar | None = None,
 ) -> int:
     """Work on the images and tell of each.
 
@@ -40,6 +41,7 @@ def run_jobs(
         as_json: tell it for machines.
         stage: what the progress bar says.
         without_objects: also work on images that nothing is asked of.
+        bar: the bar that `handle` reports to as well, where it does.
 
     Returns:
         The exit code.
@@ -50,7 +52,7 @@ def run_jobs(
     report = Report(len(jobs), out, skipped, as_json=as_json)
     model, interrupted = None, False
     try:
-        with ProgressBar() as progress:
+        with bar or ProgressBar() as progress:
             if any(needs_model(spec) for job in jobs for spec in job.specs):
                 model = load(choice, progress)
             done = attempts(jobs, lambda job: handle(job, model))

@@ -22,6 +22,7 @@ from anymask.cli.model_choice import (
     check_model,
 )
 from anymask.cli.models import CacheDirOption, JsonOption, ModelDirOption
+from anymask.cli.progress import ProgressBar
 from anymask.cli.prompts import (
     DEFAULT_OUT,
     OUTPUT_PANEL,
@@ -179,9 +180,10 @@ def inpaint(
     choice = ModelChoice(
         model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
+    bar = ProgressBar()
     mark = read_mark(template, min_score) if template is not None else None
     settings = FillSettings(
-        choose_inpainter(method, network, describe=describe, seed=seed),
+        choose_inpainter(method, network, describe=describe, seed=seed, progress=bar),
         mark,
         grow,
         feather,
@@ -198,7 +200,8 @@ def inpaint(
         lambda job, loaded: inpaint_picture(job, loaded, settings),
         out,
         as_json=as_json,
-        stage="inpaint",
+        stage="pictures",
+        bar=bar,
         without_objects=mark is not None,
     )
     raise typer.Exit(code)

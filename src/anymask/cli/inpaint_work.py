@@ -27,6 +27,7 @@ from anymask.formats.records import json_text
 from anymask.inference.segment import Model
 from anymask.io.files import save_png
 from anymask.io.originals import read_original, save_original
+from anymask.types.progress import ProgressCallback
 
 _OPAQUE = 0.1
 """Share of full alpha from which a template's pixel is the mark: its soft rim is to go as well."""
@@ -70,7 +71,14 @@ class FillSettings:
     max_pixels: int
 
 
-def choose_inpainter(method: str, network: Path | None, *, describe: str, seed: int) -> Inpainter:
+def choose_inpainter(
+    method: str,
+    network: Path | None,
+    *,
+    describe: str,
+    seed: int,
+    progress: ProgressCallback | None = None,
+) -> Inpainter:
     """What fills, by the options.
 
     Raises:
@@ -90,8 +98,8 @@ def choose_inpainter(method: str, network: Path | None, *, describe: str, seed: 
         raise UsageError(f"--network does not go with --method {method}; give lama or diffusers")
     settings = ExemplarSettings(seed=seed)
     built_in: dict[str, Inpainter] = {
-        "auto": AutoInpainter(settings),
-        "exemplar": ExemplarInpainter(settings),
+        "auto": AutoInpainter(settings, progress),
+        "exemplar": ExemplarInpainter(settings, progress),
         "smooth": SmoothInpainter(),
     }
     return built_in[method]
