@@ -1,6 +1,6 @@
 """How well holes of known content are filled: photos with parts hidden, and what was there.
 
-Run: python benchmarks/inpainting.py [--data FOLDER] [--out TABLE.md] [--pictures FOLDER]
+Run: python benchmarks/inpainting.py [--data FOLDER] [--sets A/x,F/y] [--pictures FOLDER]
 
 Needs scikit-image (photos, SSIM, biharmonic) and OpenCV (Telea, Navier-Stokes).
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from anymask.apps.inpaint.inpainters import AutoInpainter, ExemplarInpainter, Sm
 Picture = np.ndarray
 Fill = Callable[[Picture, Picture], Picture]
 FREE = ("astronaut", "chelsea", "coffee", "rocket", "brick", "grass", "gravel", "camera", "coins")
+SETS = "A/ecssd_salient,A/oxford_pets,A/fruits_nuts"
 LONGEST_SIDE_PX = 640
 
 
-def photos(data: Path, most: int) -> Iterator[tuple[str, Picture]]:
+def photos(data: Path, sets: str, most: int) -> Iterator[tuple[str, Picture]]:
     """scikit-image's photos, then every other one of the evaluation sets where there are any."""
     from skimage import data as free
 
@@ -31,8 +33,8 @@ def photos(data: Path, most: int) -> Iterator[tuple[str, Picture]]:
         yield name, _rgb(Image.fromarray(getattr(free, name)()))
     files = [
         path
-        for set_name in ("ecssd_salient", "oxford_pets", "fruits_nuts")
-        for path in sorted((data / "A" / set_name / "images").glob("*"))[::2]
+        for folder in sets.split(",")
+        for path in sorted((data / folder / "images").glob("*"))[::2]
     ]
     for path in files[: most - len(FREE)]:
         with Image.open(path) as image:
@@ -45,8 +47,8 @@ def _rgb(image: Image.Image) -> Picture:
     return np.asarray(image)
 
 
-def thin(size_hw: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """Eight wandering scratches, 1 to 4 pixels wide."""
+def lines(size_hw: tuple[int, int], rng: np.random.Generator, widths: Sequence[int]) -> Picture:
+    """Eight wandering scratches, as wide as any of these."""
     height, width = size_hw
     plane = Image.new("1", (width, height))
     draw = ImageDraw.Draw(plane)
@@ -57,7 +59,7 @@ def thin(size_hw: tuple[int, int], rng: np.random.Generator) -> Picture:
             angle += rng.normal(0, 0.2)
             place = place + min(size_hw) / 20 * np.array([np.cos(angle), np.sin(angle)])
             line.append(tuple(place))
-        draw.line(line, fill=1, width=int(rng.integers(1, 5)), joint="curve")
+        draw.line(line, fill=1, width=int(rng.choice(widths)), joint="curve")
     return np.array(plane)
 
 
@@ -115,7 +117,12 @@ def scores(truth: Picture, filled: Picture, mask: Picture) -> tuple[float, float
     return 10 * np.log10(255**2 / max(error, 0.01)), local.mean(axis=2)[mask].mean()
 
 
-SHAPES = {"thin": thin, "blob": blob, "text": text}
+SHAPES = {
+    "thin": partial(lines, widths=(1, 2, 3, 4)),
+    "blob": blob,
+    "text": text,
+    **{f"line{width}": partial(lines, widths=(width,)) for width in (1, 2, 4, 8)},
+}
 
 
 def methods() -> dict[str, Fill]:
@@ -130,10 +137,10 @@ def methods() -> dict[str, Fill]:
     }
 
 
-def measure(shape: str, data: Path, most: int, pictures: Path | None) -> list[str]:
+def measure(shape: str, found: Sequence[tuple[str, Picture]], pictures: Path | None) -> list[str]:
     """The rows of one shape: mean scores, and the difference to the default with its error."""
     results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods()}
-    for number, (name, photo) in enumerate(photos(data, most)):
+    for number, (name, photo) in enumerate(found):
         mask = SHAPES[shape](photo.shape[:2], np.random.default_rng(number))
         damaged = np.where(mask[..., None], np.uint8(0), photo)
         shown = [np.where(mask[..., None], np.uint8(255), photo)]
@@ -168,17 +175,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--most", type=int, default=30, help="photos")
-    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--shapes", default="thin,blob,text", help=",".join(SHAPES))
+    parser.add_argument("--sets", default=SETS, help="folders of photos under --data; none is fine")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--pictures", type=Path, help="folder for the pictures, side by side")
     words = parser.parse_args()
-    lines = [
+    found = list(photos(words.data, words.sets, words.most))
+    rows = [
         "| hole | method | PSNR dB | against default | SSIM | against default | seconds |",
         "|---|---|---|---|---|---|---|",
     ]
     for shape in words.shapes.split(","):
-        lines += measure(shape, words.data, words.most, words.pictures)
-    table = "\n".join(lines) + "\n"
+        rows += measure(shape, found, words.pictures)
+    table = "\n".join(rows) + "\n"
     print(table)  # noqa: T201
     if words.out is not None:
         words.out.write_text(table, encoding="utf-8")
