@@ -124,8 +124,9 @@ class Choice:
 def choose(mask: Hole) -> Choice:
     """Which of the built-in fills suits a hole.
 
-    Copying is measurably better from scratches of one pixel on (docs/inpainting.md), so thickness
-    alone never speaks for the smooth fill; it is for holes with nothing around to copy.
+    Copying is level with the smooth fill in scratches of one or two pixels and better in thicker
+    ones (docs/inpainting.md), so thickness alone never speaks for the smooth fill; it is for holes
+    with nothing around to copy.
 
     Args:
         mask: (H, W) bool, not full.
