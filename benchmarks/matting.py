@@ -22,7 +22,8 @@ from scipy import ndimage
 from skimage import data
 
 from anymask.apps.edit.cutouts import cutout
-from anymask.apps.edit.mattes import Edge, matte
+from anymask.apps.edit.edges import Edge
+from anymask.apps.edit.mattes import matte
 
 CLICKS: dict[str, list[tuple[int, int]]] = {
     "astronaut": [(220, 120), (220, 400)],

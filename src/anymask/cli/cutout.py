@@ -38,7 +38,7 @@ from anymask.cli.prompts import (
 )
 
 if TYPE_CHECKING:
-    from anymask.apps.edit.mattes import Edge
+    from anymask.apps.edit.edges import Edge
     from anymask.cli.objects import FoundObject
     from anymask.cli.outputs import SavedPaths
     from anymask.cli.plan import Job
@@ -129,7 +129,7 @@ def cutout(
 
     Example: anymask cutout photo.jpg --point 320,240
     """
-    from anymask.apps.edit.mattes import Edge
+    from anymask.apps.edit.edges import Edge
     from anymask.cli.editing import run_jobs
     from anymask.cli.plan import find_images
     from anymask.io.images import DEFAULT_MAX_PIXELS

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from skimage import data
 
 from anymask.apps.edit.cutouts import cutout
-from anymask.apps.edit.mattes import Edge
+from anymask.apps.edit.edges import Edge
 from anymask.errors import ImageError, MaskError
 
 IMAGE = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)

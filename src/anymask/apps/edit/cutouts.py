@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anymask.apps.edit.edges import HARD, Edge
 from anymask.apps.edit.foreground import foreground_colours
-from anymask.apps.edit.mattes import HARD, Edge, matte
 from anymask.apps.edit.pixels import (
     Picture,
     Unit,
@@ -19,6 +19,7 @@ from anymask.apps.edit.pixels import (
     quantised,
     window_of,
 )
+from anymask.geometry.boxes import as_mask
 
 
 def cutout(
@@ -52,6 +53,10 @@ def cutout(
         >>> rgba = cutout(image, mask, edge=Edge("soft"))  # doctest: +SKIP
     """
     picture = as_picture(image)
+    if edge == HARD:
+        return lifted(picture, as_matte(as_mask(mask), picture), crop=crop)
+    from anymask.apps.edit.mattes import matte  # brings scipy, which a hard edge does without
+
     return lifted(picture, matte(picture, mask, edge, unsure=unsure), crop=crop)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,13 +11,10 @@ from scipy import ndimage
 
 from anymask.apps.edit import closed_form
 from anymask.apps.edit.blurs import blurred
+from anymask.apps.edit.edges import Edge
 from anymask.apps.edit.pixels import Picture, Unit, as_matte, colours_of, window_of
 from anymask.apps.edit.trimaps import edge_band
-from anymask.errors import MaskError
 from anymask.geometry.boxes import as_mask
-
-EdgeKind = Literal["hard", "feather", "soft"]
-EDGE_KINDS: Final = ("hard", "feather", "soft")
 
 MAX_UNKNOWN: Final = 120_000
 """Pixels of the band that are solved for at once; a larger band is solved at a smaller size."""
@@ -26,38 +22,6 @@ MAX_UNKNOWN: Final = 120_000
 _TRUST: Final = 0.005
 _CONTEXT_PX: Final = 4
 _SURE: Final = 0.03  # alphas this close to 0 or 1 are taken for it
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What becomes of a mask's edge.
-
-    Attributes:
-        kind: "hard" keeps the mask; "feather" blurs it evenly; "soft" works out how much of each
-            pixel near the edge the object covers, for hair and fur.
-        width_px: how far to each side a feather reaches, or a soft edge is looked for; None
-            chooses by the size of the picture.
-        grow_px: how far the mask is grown before, or shrunk where negative.
-
-    Raises:
-        MaskError: another kind, or a number out of range.
-    """
-
-    kind: EdgeKind = "hard"
-    width_px: float | None = None
-    grow_px: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what no edge can be."""
-        if self.kind not in EDGE_KINDS:
-            raise MaskError(f"edge is {self.kind!r}; give one of {', '.join(EDGE_KINDS)}")
-        if self.width_px is not None and not 0 <= self.width_px <= 1000:
-            raise MaskError(f"the edge's width is {self.width_px:g} px; give 0 to 1000")
-        if not -1000 <= self.grow_px <= 1000:
-            raise MaskError(f"the mask is grown by {self.grow_px:g} px; give -1000 to 1000")
-
-
-HARD: Final = Edge()
 
 
 def matte(

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from anymask.apps.edit.mattes import EDGE_KINDS, Edge
+from anymask.apps.edit.edges import EDGE_KINDS, Edge
 from anymask.apps.edit.parameters import Choice, Kind, Number, kind_of_field
 from anymask.apps.edit.pixels import Picture
 from anymask.apps.edit.scene import Scene, SceneObject, Selection, Tools

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anymask.apps.edit.mattes import HARD, Edge, matte
+from anymask.apps.edit.edges import HARD, Edge
+from anymask.apps.edit.mattes import matte
 from anymask.apps.edit.pixels import Picture, Unit, as_matte, as_picture
 from anymask.apps.edit.placement import Inpainter
 from anymask.errors import ImageError, MaskError

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from anymask.apps.edit import adjustments
 from anymask.apps.edit.colours import parse_colour
-from anymask.apps.edit.mattes import EdgeKind
+from anymask.apps.edit.edges import EdgeKind
 from anymask.apps.edit.parameters import choice, colour, flag, number
 from anymask.apps.edit.pixels import Unit
 from anymask.apps.edit.scene import Scene, Selection

@@ -9,7 +9,7 @@ import numpy as np
 
 from anymask.apps.edit import decorations, placement
 from anymask.apps.edit.colours import parse_colour
-from anymask.apps.edit.mattes import EdgeKind
+from anymask.apps.edit.edges import EdgeKind
 from anymask.apps.edit.parameters import choice, colour, number
 from anymask.apps.edit.pixels import window_of
 from anymask.apps.edit.scene import Scene, Selection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from anymask.apps.edit.mattes import EdgeKind
+from anymask.apps.edit.edges import EdgeKind
 from anymask.apps.edit.scene import Scene, Selection
 
 
