@@ -12,7 +12,7 @@ from anymask.inference.everything.generate import everything
 from anymask.inference.everything.presets import preset
 from anymask.inference.load import load_model
 from anymask.inference.segment import Model
-from anymask.nn.fast.encoder import native_bf16
+from anymask.nn.fast.processor import native_bf16
 from anymask.types.progress import Progress
 from anymask.types.records import MaskRecord
 from conftest import REPOSITORY

@@ -18,8 +18,9 @@ from anymask.errors import DeviceError
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.segment import Model
 from anymask.nn.fast import linear
-from anymask.nn.fast.encoder import fast_encoder, native_bf16
+from anymask.nn.fast.encoder import fast_encoder
 from anymask.nn.fast.linear import Linear, LinearMaker, OneDnnLinear, onednn_computes
+from anymask.nn.fast.processor import multiplies_tiles, native_bf16
 from anymask.nn.tiny_vit import TinyViT, TinyViTConfig
 from anymask.nn.vit import ImageEncoderViT, ViTConfig
 from anymask.nn.zoo import build_sam
@@ -132,9 +133,12 @@ def test_a_network_fused_before_gives_the_same_embedding() -> None:
 
 @pytest.mark.parametrize("kind", ENCODERS)
 @pytest.mark.parametrize("most_tokens", [0, 1024])
+@pytest.mark.parametrize("tiles", [False, True])
 def test_bf16_stays_close_to_fp32(
-    kind: str, most_tokens: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, tiles: bool, most_tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles, raising=False)
+    assert multiplies_tiles() == tiles
     monkeypatch.setattr("anymask.nn.fast.vit.MOST_TOKENS_WITHOUT_FUSION", most_tokens)
     encoder = ENCODERS[kind]()
     out = fast_encoder(encoder, precision="bf16")(canvas(128))
@@ -169,6 +173,21 @@ def test_native_bf16_is_what_the_processor_tells(monkeypatch: pytest.MonkeyPatch
     assert native_bf16()
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
     assert not native_bf16()
+
+
+@pytest.mark.parametrize("size_hw", [(8, 8), (5, 7)])
+def test_attention_with_the_bias_in_the_product_gives_the_numbers_of_the_slices(
+    size_hw: tuple[int, int],
+) -> None:
+    attention = plain_vit().blocks[0].attn
+    generator = torch.Generator().manual_seed(0)
+    heads, channels = attention.heads, attention.qkv.in_features // attention.heads
+    shape = (3, 2, heads, size_hw[0] * size_hw[1], channels)
+    query, key, value = torch.randn(shape, generator=generator)
+    with torch.inference_mode():
+        fused = attention._attend_fused(query, key, value, size_hw)
+        sliced = attention._attend_in_slices(query, key, value, size_hw)
+    near(fused, sliced, 1e-5)
 
 
 # --- the private operators

@@ -18,7 +18,8 @@ from anymask.errors import DeviceError
 from anymask.geometry.frames import LOW_RES_STRIDE_PX
 from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
-from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder, native_bf16
+from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder
+from anymask.nn.fast.processor import native_bf16
 from anymask.nn.fast.upscaling import CELLS
 from anymask.nn.folded import DecodedTokens, FoldedDecoder, ImageSide
 from anymask.nn.model import Sam
@@ -28,7 +29,7 @@ R = TypeVar("R")
 
 PROMPTS_PER_PASS = {"cpu": 1}
 """Prompts decoded at once: on a CPU few, so that their share of the image stays in its cache."""
-PROMPTS_PER_PASS_ON_ACCELERATOR = 32
+PROMPTS_PER_PASS_ON_ACCELERATOR = 64
 
 
 def _precise_inference(function: Callable[P, R]) -> Callable[P, R]:

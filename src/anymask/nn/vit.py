@@ -100,11 +100,22 @@ class Attention(nn.Module):
         batch, height, width, dim = x.shape
         qkv = self.qkv(x).view(batch, height * width, 3, self.heads, dim // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, H * W, C)
-        attended = self._attend(query, key, value, (height, width))
+        attend = self._attend_fused if x.is_cuda else self._attend_in_slices
+        attended = attend(query, key, value, (height, width))
         out: Tensor = self.proj(attended.transpose(1, 2).reshape(batch, height, width, dim))
         return out
 
-    def _attend(
+    def _attend_fused(
+        self, query: Tensor, key: Tensor, value: Tensor, size_hw: tuple[int, int]
+    ) -> Tensor:
+        """Attention by the fused operator alone: neither logits nor bias are written down."""
+        height, width = size_hw
+        grid = query.reshape(*query.shape[:2], height, width, -1)
+        by_row, by_column = self._position_biases(grid, 0, height)
+        scaled = query * query.shape[-1] ** -0.5
+        return attend_placed(scaled, key, value, by_row.flatten(2, 3), by_column.flatten(2, 3))
+
+    def _attend_in_slices(
         self, query: Tensor, key: Tensor, value: Tensor, size_hw: tuple[int, int]
     ) -> Tensor:
         """Attention in slices of whole query rows, so that the bias stays small."""
@@ -112,34 +123,62 @@ class Attention(nn.Module):
         height, width = size_hw
         row_bias = batch * heads * width * height * width
         step = max(1, min(height, ATTENTION_BIAS_LIMIT // row_bias))
-        vertical = relative_positions(self.rel_pos_h, height, height).to(query.dtype)
-        horizontal = relative_positions(self.rel_pos_w, width, width).to(query.dtype)
         slices = []
         for top in range(0, height, step):
             part = query[:, :, top * width : (top + step) * width]
-            bias = _position_bias(part, vertical[top : top + step], horizontal)
+            grid = part.reshape(batch, heads, -1, width, part.shape[-1])
+            by_row, by_column = self._position_biases(grid, top, height)
+            bias = (by_row[..., :, None] + by_column[..., None, :]).flatten(4).flatten(2, 3)
             slices.append(F.scaled_dot_product_attention(part, key, value, attn_mask=bias))
         return torch.cat(slices, dim=2)
 
+    def _position_biases(self, grid: Tensor, top: int, height: int) -> tuple[Tensor, Tensor]:
+        """What the relative positions add to the attention logits, an axis each.
 
-def _position_bias(query: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
-    """What the relative positions add to the attention logits; uses the query unscaled.
+        Args:
+            grid: queries (B, heads, h, W, C), unscaled, of the map's rows from `top` on.
+            top: the first of these rows.
+            height: rows of the whole map, H.
+
+        Returns:
+            (B, heads, h, W, H) for the rows of the keys and (B, heads, h, W, W) for their columns.
+        """
+        rows, width = grid.shape[2:4]
+        vertical = relative_positions(self.rel_pos_h, height, height).to(grid.dtype)
+        horizontal = relative_positions(self.rel_pos_w, width, width).to(grid.dtype)
+        by_row = torch.einsum("bnhwc,hkc->bnhwk", grid, vertical[top : top + rows])
+        by_column = torch.einsum("bnhwc,wkc->bnhwk", grid, horizontal)
+        return by_row, by_column
+
+
+def attend_placed(
+    query: Tensor, key: Tensor, value: Tensor, by_row: Tensor, by_column: Tensor
+) -> Tensor:
+    """Attention whose position bias is part of the product of queries and keys.
+
+    Queries get their bias by row and by column as further channels, keys the one-hot row and column
+    they lie in, so that the fused operator needs no mask and never writes the logits down.
 
     Args:
-        query: (B, heads, h * W, C).
-        vertical: (h, H, C).
-        horizontal: (W, W, C).
+        query: (..., H * W, C), scaled.
+        key: (..., H * W, C).
+        value: (..., H * W, C).
+        by_row: (..., H * W, H) bias of each query for the rows of the keys.
+        by_column: (..., H * W, W) the same for their columns.
 
     Returns:
-        (B, heads, h * W, H * W).
+        (..., H * W, C).
     """
-    batch, heads, _, channels = query.shape
-    rows, columns = len(vertical), len(horizontal)
-    grid = query.view(batch, heads, rows, columns, channels)
-    by_row = torch.einsum("bnhwc,hkc->bnhwk", grid, vertical)
-    by_column = torch.einsum("bnhwc,wkc->bnhwk", grid, horizontal)
-    bias = by_row[..., :, None] + by_column[..., None, :]
-    return bias.reshape(batch, heads, rows * columns, -1)
+    rows, columns = by_row.shape[-1], by_column.shape[-1]
+    row = torch.eye(rows, dtype=key.dtype, device=key.device).repeat_interleave(columns, 0)
+    column = torch.eye(columns, dtype=key.dtype, device=key.device).repeat(rows, 1)
+    place = torch.cat([row, column], dim=1).expand(*key.shape[:-2], -1, -1)
+    placed_query = torch.cat([query, by_row, by_column], dim=-1)
+    placed_key = torch.cat([key, place], dim=-1)
+    # The fused operator wants values as wide as keys.
+    wide_value = F.pad(value, (0, rows + columns))
+    out = F.scaled_dot_product_attention(placed_query, placed_key, wide_value, scale=1.0)
+    return out[..., : value.shape[-1]]
 
 
 class Block(nn.Module):

@@ -24,8 +24,6 @@ Precision = Literal["fp32", "bf16"]
 DTYPES: Mapping[Precision, torch.dtype] = MappingProxyType(
     {"fp32": torch.float32, "bf16": torch.bfloat16}
 )
-BF16_CHECKS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-"""Functions of `torch.cpu` that tell of instructions for bfloat16."""
 
 
 class FastEncoder:
@@ -83,9 +81,3 @@ def fast_encoder(encoder: ImageEncoderViT | TinyViT, *, precision: Precision) ->
     if device.type != "cpu":
         raise DeviceError(f"encoder must be on the CPU; it is on {device}: call it directly there")
     return FastEncoder(encoder, DTYPES[precision])
-
-
-def native_bf16() -> bool:
-    """Whether this machine's processor multiplies bfloat16 itself, faster than float32."""
-    checks = (getattr(torch.cpu, name, None) for name in BF16_CHECKS)
-    return any(check() for check in checks if check is not None)

@@ -1,9 +1,8 @@
 """The plain vision transformer for inference on a CPU.
 
 Attention over the whole image is computed for a few heads and rows of queries at a time, with the
-position bias written where the logits will be added. In bfloat16 the bias becomes part of the
-product instead: queries get their bias by row and by column as further channels, keys the one-hot
-row and column they lie in, and the fused operator keeps the logits in float32.
+position bias written where the logits will be added. In bfloat16, on processors that multiply tiles
+of it, the fused operator takes over: elsewhere it is several times slower than the slices.
 """
 
 from __future__ import annotations
@@ -12,13 +11,19 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from anymask.nn.fast.attention import LOGITS_AT_ONCE, attend, sets_at_once
 from anymask.nn.fast.blocks import Mlp, Neck
 from anymask.nn.fast.linear import LinearMaker, Norm
+from anymask.nn.fast.processor import multiplies_tiles
 from anymask.nn.layers import from_windows, to_windows
-from anymask.nn.vit import Attention, Block, ImageEncoderViT, relative_positions
+from anymask.nn.vit import (
+    Attention,
+    Block,
+    ImageEncoderViT,
+    attend_placed,
+    relative_positions,
+)
 
 SETS_IN_A_SLICE = 2
 """Heads computed together at least, so that more cores than one have work."""
@@ -85,6 +90,7 @@ class _Attention:
         self._qkv = make(source.qkv.weight, source.qkv.bias)
         self._project = make(source.proj.weight, source.proj.bias)
         self._tables = source.rel_pos_h, source.rel_pos_w
+        self._tiled = make.dtype == torch.bfloat16 and multiplies_tiles()
 
     def __call__(self, maps: Tensor) -> Tensor:
         """(N, H, W, C) to the same shape."""
@@ -98,12 +104,14 @@ class _Attention:
         query, key, value = qkv.permute(2, 0, 3, 1, 4).reshape(3, count * heads, tokens, -1)
         by_row, by_column = self._position_biases(query, (height, width))
         query *= query.shape[-1] ** -0.5
-        fused = maps.dtype == torch.bfloat16 and tokens > MOST_TOKENS_WITHOUT_FUSION
-        attended = (_attend_fused if fused else _attend_in_slices)(
-            query, key, value, by_row, by_column
-        )
+        attend_all = attend_placed if self._fuses(tokens) else _attend_in_slices
+        attended = attend_all(query, key, value, by_row, by_column)
         joined = attended.view(count, heads, tokens, -1).transpose(1, 2)
         return self._project(joined.reshape(maps.shape))
+
+    def _fuses(self, tokens: int) -> bool:
+        """Whether the fused operator is the faster one for a map of so many tokens."""
+        return self._tiled and tokens > MOST_TOKENS_WITHOUT_FUSION
 
     def _position_biases(self, query: Tensor, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """What the positions add: query (N, H * W, c), unscaled, to (N, H * W, H) and (.., W)."""
@@ -144,24 +152,6 @@ def _attend_in_slices(
             bias = by_row[at][..., None] + by_column[at][..., None, :]
             out[at] = attend(query[at], key[some], value[some], bias.flatten(2))
     return out
-
-
-def _attend_fused(
-    query: Tensor, key: Tensor, value: Tensor, by_row: Tensor, by_column: Tensor
-) -> Tensor:
-    """The same by the fused operator, which never writes the logits down."""
-    rows, columns = by_row.shape[-1], by_column.shape[-1]
-    row = torch.eye(rows, dtype=key.dtype).repeat_interleave(columns, 0)
-    column = torch.eye(columns, dtype=key.dtype).repeat(rows, 1)
-    place = torch.cat([row, column], dim=1).expand(len(key), -1, -1)
-    placed_query = torch.cat([query, by_row, by_column], dim=-1)
-    placed_key = torch.cat([key, place], dim=-1)
-    # The fused operator wants values as wide as keys.
-    wide_value = F.pad(value, (0, rows + columns))
-    out = F.scaled_dot_product_attention(
-        placed_query[None], placed_key[None], wide_value[None], scale=1.0
-    )
-    return out[0, ..., : value.shape[-1]]
 
 
 def _patches(image: Tensor, side: int) -> Tensor:
