@@ -96,7 +96,7 @@ def published(rounds: int) -> dict[str, Any]:
     sam = mobile_sam().to("cuda")
     predictor, small, wide = SamPredictor(sam), photo(), photo("coffee", WIDE_PX)
     predictor.set_image(small)
-    coords = torch.tensor([p.points[0] for p in CLICKS], device="cuda")[:, None] * 2.0
+    coords = torch.tensor([p.points_xy[0] for p in CLICKS], device="cuda")[:, None] * 2.0
     labels = torch.ones(coords.shape[:2], device="cuda")
     generator = SamAutomaticMaskGenerator(sam, output_mode="coco_rle")
     torch.cuda.reset_peak_memory_stats()

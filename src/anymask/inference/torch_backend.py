@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 PROMPTS_PER_PASS = {"cpu": 1}
 """Prompts decoded at once: on a CPU few, so that their share of the image stays in its cache."""
-PROMPTS_PER_PASS_ON_ACCELERATOR = 64
+PROMPTS_PER_PASS_ON_ACCELERATOR = 32
 
 
 def _precise_inference(function: Callable[P, R]) -> Callable[P, R]:
