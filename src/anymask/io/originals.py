@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +99,21 @@ def save_original(path: str | os.PathLike[str], original: Original) -> Path:
     return target
 
 
+def png_bytes(original: Original, *, compress_level: int = 6) -> bytes:
+    """A picture as a PNG file, with its EXIF and profile.
+
+    Args:
+        original: what to write, 8 or 16 bits.
+        compress_level: of 8 bits, 1 (fast) to 9 (small).
+    """
+    pixels = original.pixels
+    if pixels.dtype == np.uint16 and pixels.ndim == 3:
+        return png16_bytes(pixels, icc=original.icc, exif=original.exif)
+    buffer = BytesIO()
+    _save_pillow(buffer, original, "PNG", compress_level=compress_level)
+    return buffer.getvalue()
+
+
 def _pixels(decoded: Decoded) -> NDArray[Any]:
     samples = samples_from_pil(decoded.image) if decoded.deep is None else decoded.deep
     if samples.dtype == np.bool_:
@@ -127,11 +143,7 @@ def _profile(image: Image.Image) -> bytes | None:
 
 
 def _save_png(path: Path, original: Original) -> None:
-    pixels = original.pixels
-    if pixels.dtype == np.uint16 and pixels.ndim == 3:
-        path.write_bytes(png16_bytes(pixels, icc=original.icc, exif=original.exif))
-    else:
-        _save_pillow(path, original, "PNG")
+    path.write_bytes(png_bytes(original))
 
 
 def _save_jpeg(path: Path, original: Original) -> None:
@@ -147,7 +159,9 @@ def _save_webp(path: Path, original: Original) -> None:
     _save_pillow(path, original, "WEBP", lossless=True, exact=True)
 
 
-def _save_pillow(path: Path, original: Original, format_name: str, **options: Any) -> None:
+def _save_pillow(
+    target: Path | BytesIO, original: Original, format_name: str, **options: Any
+) -> None:
     pixels, longest = original.pixels, _LONGEST_SIDE.get(format_name)
     if pixels.dtype != np.uint8 and format_name != "PNG":
         raise ImageError(f"the picture has 16 bits a colour, {format_name} holds 8; save .png")
@@ -157,7 +171,7 @@ def _save_pillow(path: Path, original: Original, format_name: str, **options: An
         options["exif"] = b"Exif\0\0" + original.exif
     if original.icc:
         options["icc_profile"] = original.icc
-    Image.fromarray(pixels).save(path, format_name, **options)
+    Image.fromarray(pixels).save(target, format_name, **options)
 
 
 _SAVERS: Final[dict[str, _Saver]] = {

@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from anymask.server.bodies import BodyGuard
 from anymask.server.errors import install_handlers
 from anymask.server.limits import Limits
-from anymask.server.routes import about, decoder, images, jobs, samples
+from anymask.server.routes import about, decoder, edits, images, jobs, samples
 from anymask.server.routes.page import STATIC, Page
 from anymask.server.security import Access, Gate, SecurityHeaders, TokenCheck
 from anymask.server.studio import Studio
@@ -52,7 +52,7 @@ def create_app(
     app.state.studio = studio
     app.state.token_required = access.token is not None
     install_handlers(app)
-    for module in (about, decoder, images, jobs, samples):
+    for module in (about, decoder, images, edits, jobs, samples):
         app.include_router(module.router)
     app.mount("/", Page(static), name="page")
     return app

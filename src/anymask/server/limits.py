@@ -27,6 +27,10 @@ class Limits:
         result_bytes: results of finished jobs kept.
         job_points: points that one job may ask.
         prompts: prompts in one request.
+        edit_queue: edits worked on or waiting.
+        edit_steps: steps of one edit.
+        edit_pixels: largest picture that is edited, width x height.
+        edit_mask_pixels: all masks of one edit together.
         idle_seconds: longest silence in the middle of a request's body.
         header_seconds: longest time a request's header may take.
         grace_seconds: after this long a body must arrive at `least_bytes_per_second` on average.
@@ -49,6 +53,10 @@ class Limits:
     result_bytes: int = 64 * MB
     job_points: int = 1 << 18
     prompts: int = 256
+    edit_queue: int = 8
+    edit_steps: int = 64
+    edit_pixels: int = 1 << 26
+    edit_mask_pixels: int = 1 << 29
     idle_seconds: float = 20.0
     header_seconds: float = 15.0
     grace_seconds: float = 10.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -183,6 +183,24 @@ class EverythingRequest(_Request):
     tile_overlap_px: int | None = Field(default=None, ge=0)
     novel_share: float | None = Field(default=None, gt=0, le=1)
     novel_distance: float | None = Field(default=None, ge=0)
+
+
+class EditMask(_Request):
+    """The mask of an object that steps are about."""
+
+    mask: PromptMask
+    unsure: PromptMask | None = Field(default=None, description="Where the model was unsure.")
+
+
+class EditRequest(_Request):
+    """A recipe, as `anymask edit` takes and saves it."""
+
+    schema_: Literal["anymask.edit/1"] = Field(alias="schema")
+    masks: dict[str, EditMask] = Field(description="By name, at the size of the picture.")
+    steps: list[dict[str, Any]] = Field(
+        description="Done in this order: step (its name), on (names of masks, left out: all), "
+        "edge (hard, feather, soft), and the step's own parameters; see docs/server.md."
+    )
 
 
 class JobStarted(BaseModel):

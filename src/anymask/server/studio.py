@@ -81,6 +81,7 @@ class Studio:
         self.arrivals = Arrivals(self._spool.folder, limits.uploads, limits.picture_disk_bytes)
         self._readers = ThreadPoolExecutor(2, "anymask-read")
         self._workers = Bounded(2, limits.decode_queue)
+        self._editors = Bounded(1, limits.edit_queue)  # so that clicks need not wait for edits
         self.is_stopping = False
         self._lock = threading.Lock()
         self._leaving: dict[object, Callable[[], None]] = {}
@@ -108,6 +109,7 @@ class Studio:
         self.encoder.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._workers.close()
+        self._editors.close()
         for action in leaving:
             action()
 
@@ -130,6 +132,14 @@ class Studio:
             ApiError: 429, too many wait already.
         """
         return self._workers.submit(task)
+
+    def edit(self, task: Callable[[], T]) -> Future[T]:
+        """Run an edit, one after the other.
+
+        Raises:
+            ApiError: 429, too many wait already.
+        """
+        return self._editors.submit(task)
 
     def read(self, source: bytes | Path) -> Future[Received]:
         """Decode an uploaded file, beside the event loop.
@@ -217,10 +227,18 @@ class Studio:
         Raises:
             ApiError: 404, forgotten meanwhile.
         """
+        return read_image(self.content(picture), max_pixels=self.limits.pixels)
+
+    def content(self, picture: Picture) -> bytes:
+        """The uploaded file's bytes.
+
+        Raises:
+            ApiError: 404, forgotten meanwhile.
+        """
         content = self.pictures.content(picture)
         if content is None:
             raise unknown_image(picture.id)
-        return read_image(content, max_pixels=self.limits.pixels)
+        return content
 
     def everything(self, picture: Picture, settings: EverythingSettings) -> Job:
         """Queue everything mode for a picture.
