@@ -72,7 +72,10 @@ TOOLS = Tools(flat_fill, load_noise)
 
 
 def replayed(
-    image: NDArray[Any], mask: NDArray[np.bool_], *words: str, unsure: NDArray[np.bool_] | None = None
+    image: NDArray[Any],
+    mask: NDArray[np.bool_],
+    *words: str,
+    unsure: NDArray[np.bool_] | None = None,
 ) -> NDArray[Any]:
     """A picture after steps written as words, done to one object."""
     recipe = Recipe(tuple(parse_words(text) for text in words))
