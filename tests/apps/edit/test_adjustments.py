@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from editing import disc, noise, plain, replayed, within
 from PIL import Image, ImageFilter, ImageOps
 
 from anymask.apps.edit import adjustments
@@ -10,6 +9,7 @@ from anymask.apps.edit.adjustments import adjusted, customised
 from anymask.apps.edit.colours import luminance, parse_colour, to_lab
 from anymask.apps.edit.pixels import colours_of
 from anymask.errors import ImageError, MaskError
+from editing import disc, noise, plain, replayed, within
 
 SIZE = (61, 83)
 MASK = disc(SIZE, (40, 30), 15)

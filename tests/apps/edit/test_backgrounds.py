@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from editing import SIZES, TOOLS, disc, masks, noise, plain, replayed, within
 
 from anymask.apps.edit import backgrounds
 from anymask.apps.edit.backgrounds import (
@@ -16,6 +15,7 @@ from anymask.apps.edit.backgrounds import (
 from anymask.apps.edit.colours import parse_colour, to_lab
 from anymask.apps.edit.pixels import colours_of
 from anymask.errors import ImageError
+from editing import SIZES, TOOLS, disc, masks, noise, plain, replayed, within
 
 SIZE = (61, 83)
 MASK = disc(SIZE, (40, 30), 15)

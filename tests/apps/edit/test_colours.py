@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from editing import noise
 
 from anymask.apps.edit.colours import (
     from_lab,
@@ -14,6 +13,7 @@ from anymask.apps.edit.colours import (
 )
 from anymask.apps.edit.pixels import colours_of
 from anymask.errors import ImageError
+from editing import noise
 
 
 @pytest.mark.parametrize(

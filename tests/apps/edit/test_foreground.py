@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from editing import SIZES, noise
 
 from anymask.apps.edit.foreground import foreground_colours
 from anymask.apps.edit.pixels import colours_of
+from editing import SIZES, noise
 
 RED, BLUE = np.array([0.9, 0.1, 0.1], np.float32), np.array([0.1, 0.2, 0.9], np.float32)
 

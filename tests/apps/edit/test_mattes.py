@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from editing import SIZES, disc, masks, noise, plain, within
 
 from anymask.apps.edit import mattes
 from anymask.apps.edit.edges import EDGE_KINDS, Edge
 from anymask.apps.edit.mattes import default_feather_px, feathered, matte, regrown, soft
 from anymask.apps.edit.trimaps import edge_band
 from anymask.errors import MaskError
+from editing import SIZES, disc, masks, noise, plain, within
 
 
 @pytest.mark.parametrize("size_hw", SIZES)

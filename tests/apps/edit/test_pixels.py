@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from editing import noise
 
 from anymask.apps.edit.pixels import (
     as_matte,
@@ -14,6 +13,7 @@ from anymask.apps.edit.pixels import (
     window_of,
 )
 from anymask.errors import ImageError, MaskError
+from editing import noise
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

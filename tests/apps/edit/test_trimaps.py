@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from editing import disc, within
 
 from anymask.apps.edit.trimaps import default_band_px, edge_band, unsure_pixels
+from editing import disc, within
 
 MASK = disc((80, 100), (50, 40), 20)
 
