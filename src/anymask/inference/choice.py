@@ -2,8 +2,7 @@
 
 The published rule, `predicted_iou`, takes the candidate of highest predicted IoU for an ambiguous
 prompt and token 0 for a clear one. `plausibility` chooses by what is in `anymask.inference.ranking`
-and `anymask.inference.boxes`, and looks a second time where several clicks were made. What each
-gains and costs is in docs/quality.md.
+and `anymask.inference.boxes`. What each gains and costs is in docs/quality.md.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ from anymask.inference.ranking import plausibility
 
 Rank = Literal["plausibility", "predicted_iou"]
 RANKS: Final[tuple[Rank, ...]] = get_args(Rank)
+POINTS: Final = (0, 1)
+"""Labels of background and foreground points."""
 PROMPTS_PER_CALL: Final = 64
 """Prompts handed to the engine at once; bounds what their unchosen candidates hold in memory."""
 
@@ -74,10 +75,8 @@ def _way(prompt: PlacedPrompt, rank: Rank) -> Way:
         return by_predicted_iou
     if prompt.multimask:
         return by_plausibility
-    points, boxed = np.isin(prompt.labels, (0, 1)).sum(), BOX_CORNERS[0] in prompt.labels
-    if points + boxed > 1:
-        return with_second_look
-    return by_box if boxed else by_predicted_iou
+    boxed, pointed = np.isin(BOX_CORNERS, prompt.labels).any(), np.isin(POINTS, prompt.labels).any()
+    return by_box if boxed and not pointed else by_predicted_iou
 
 
 def by_predicted_iou(
@@ -108,16 +107,6 @@ def by_box(
     corners = prompts.coords[:, -2:].reshape(-1, 4) / LOW_RES_STRIDE_PX
     for logits, iou, box in zip(decoded.logits, decoded.iou, corners, strict=True):
         yield fill_box(logits, iou, box)
-
-
-def with_second_look(
-    backend: Backend, images: Sequence[EncodedImage], prompts: PromptBatch
-) -> Iterator[Decoded]:
-    """The one mask of several clicks, decoded again with itself as the former mask."""
-    first = backend.decode(images, prompts)
-    second = backend.decode(images, replace(prompts, mask_logits=first.logits[:, 0]))
-    for logits, iou in zip(second.logits, second.iou, strict=True):
-        yield Decoded(logits, iou)
 
 
 def _ordered(

@@ -18,10 +18,10 @@ FloatArray = NDArray[np.float32]
 
 LARGE_SHARE: Final = 0.3
 """A mask may cover this much of the picture before it becomes less plausible."""
-PER_SHARE: Final = 1.5
+PER_SHARE: Final = 0.5
 PER_BORDER: Final = 0.4
-PER_SHALLOWNESS: Final = 0.3
-PER_INSTABILITY: Final = 0.2
+PER_SHALLOWNESS: Final = 0.5
+PER_INSTABILITY: Final = 0.8
 
 
 def plausibility(
