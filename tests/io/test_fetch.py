@@ -410,7 +410,7 @@ def test_the_users_npm_packs_and_the_files_are_unpacked(npm: Npm, home: Path) ->
 @pytest.mark.parametrize(
     ("steps", "archive", "reason"),
     [
-        (["echo 'npm error code E404' >&2", "exit 1"], GOOD, "npm pack failed (E404)"),
+        (["echo 'npm error code E404' >&2", "exit 1"], GOOD, "npm failed (E404)"),
         (["echo 'npm ERR! code ENOTFOUND' >&2", "exit 1"], GOOD, "(ENOTFOUND)"),
         (["exit 127"], GOOD, "(exit status 127)"),
         (["exit 0"], GOOD, "toy-1.0.0.tgz cannot be read"),
