@@ -144,7 +144,7 @@ def match_phrases(
         PhraseResult(
             phrase,
             float(column.max(initial=0)),
-            _apart([Found(records[row], float(column[row])) for row in _over(column, limits)])[
+            apart([Found(records[row], float(column[row])) for row in _over(column, limits)])[
                 : settings.most
             ],
         )
@@ -158,8 +158,15 @@ def _over(scores: NDArray[np.float32], limits: NDArray[np.float64]) -> list[int]
     return [int(row) for row in order if scores[row] >= limits[row]]
 
 
-def _apart(found: Sequence[Found]) -> tuple[Found, ...]:
-    """Each object once: without masks that show the same as a better one, or a part of it."""
+def apart(found: Sequence[Found]) -> tuple[Found, ...]:
+    """Each object once: without masks that show the same as a better one, or a part of it.
+
+    Args:
+        found: best first.
+
+    Returns:
+        Those that stay, in the same order.
+    """
     kept: list[Found] = []
     for one in found:
         if not any(_one_object(one.record, other.record) for other in kept):

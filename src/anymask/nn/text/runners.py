@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from anymask.errors import MissingExtraError
-from anymask.nn.checkpoints import read_state_dict
+from anymask.nn.checkpoints import read_tensors
 from anymask.nn.text.efficientnet_lite import load_efficientnet_lite
 from anymask.nn.text.minilm import load_minilm
 
@@ -33,7 +33,7 @@ class Classifier:
     """
 
     def __init__(self, path: Path) -> None:
-        self._net = load_efficientnet_lite(read_state_dict(path))
+        self._net = load_efficientnet_lite(read_tensors(path))
 
     @torch.inference_mode()
     def __call__(self, crops: NDArray[np.uint8]) -> FloatArray:
@@ -63,7 +63,7 @@ class SentenceEncoder:
             from tokenizers import Tokenizer
         except ImportError as error:
             raise MissingExtraError("tokenizers", "text", "to read phrases") from error
-        self._net = load_minilm(read_state_dict(weights))
+        self._net = load_minilm(read_tensors(weights))
         self._tokenizer: Any = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(128)
         self._tokenizer.enable_padding()
