@@ -23,7 +23,8 @@ def test_json_tells_the_same(run, tmp_path):
     listed = run("models", "--json", "--cache-dir", tmp_path).json
     assert listed["default"] == "vit_t"
     assert listed["cache_dir"] == str(tmp_path)
-    assert [record["name"] for record in listed["models"]] == [entry.name for entry in (*ZOO, *TEXT_ZOO)]
+    known = [entry.name for entry in (*ZOO, *TEXT_ZOO)]
+    assert [record["name"] for record in listed["models"]] == known
     assert all(record["paths"] == [] for record in listed["models"])
 
 

@@ -151,6 +151,9 @@ def read_boxes(path: StrPath, file_name: str) -> list[LabelledBox]:
 
 def _csv_boxes(text: str) -> list[tuple[str, LabelledBox]]:
     rows = csv.DictReader(io.StringIO(text))
+    missing = [name for name in ("x0", "y0", "x1", "y1") if name not in (rows.fieldnames or ())]
+    if missing:
+        raise ValueError(f"there is no column {missing[0]}")
     return [
         (
             row.get("file") or "",
