@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 
-VIEW_PX: Final = 260
-VIEW_WEIGHTS: Final = (0.5, 0.25, 0.25)
+VIEW_PX: Final = 192
+"""Smaller than what the classifier was trained at: as good here, and twice as fast."""
+VIEW_WEIGHTS: Final = (0.7, 0.3)
 """Of the views that `region_views` gives; the region alone tells most."""
-SHARPNESS: Final = 1.3
-"""Factor of the logits before they become probabilities."""
 STRICTNESS: Final = 15.0
 """How fast a class's fit to a phrase falls with the cosine of their embeddings."""
 PRESENCE: Final = 0.1
@@ -85,7 +84,7 @@ class OfflineScorer:
             some = regions[start : start + REGIONS_AT_ONCE]
             views = np.concatenate([region_views(image_rgb, one, VIEW_PX) for one in some])
             logits = self._classifier(views).reshape(len(some), len(weights), -1)
-            parts.append(_softmax(SHARPNESS * np.einsum("nvc,v->nc", logits, weights)))
+            parts.append(_softmax(np.einsum("nvc,v->nc", logits, weights)))
         return np.concatenate(parts)
 
     def embed_phrases(self, phrases: Sequence[str]) -> FloatArray:

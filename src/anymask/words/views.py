@@ -1,4 +1,4 @@
-"""A region as small pictures for a classifier: alone, before a faded background, in its box."""
+"""A region as small pictures for a classifier: alone, and with what is around it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from anymask.types.records import CompactMask
 GREY: Final = 127
 MARGIN: Final = 1.15
 """Side of a view in longer sides of the region's box."""
-FADED: Final = 0.35
-"""How much of the background is left in the view with a faded one."""
 
 Picture = NDArray[np.uint8]
 
 
 def region_views(image_rgb: Picture, region: CompactMask, side_px: int) -> Picture:
-    """Three views of a region.
+    """Two views of a region.
 
     Args:
         image_rgb: (H, W, 3) uint8.
@@ -28,8 +26,8 @@ def region_views(image_rgb: Picture, region: CompactMask, side_px: int) -> Pictu
         side_px: of each view.
 
     Returns:
-        (3, side, side, 3) uint8: the region on grey; with its background faded to grey; the
-        picture around its box as it is. What is beyond the picture is grey.
+        (2, side, side, 3) uint8: the region on grey; the picture around its box as it is. What is
+        beyond the picture is grey.
     """
     x0, y0, x1, y1 = region.box_xyxy
     side = max(2, round(max(x1 - x0, y1 - y0) * MARGIN))
@@ -44,9 +42,7 @@ def region_views(image_rgb: Picture, region: CompactMask, side_px: int) -> Pictu
     )
     inside[y0 - top : y1 - top, x0 - left : x1 - left] = region.crop
     alone = np.where(inside[..., None], plain, np.uint8(GREY))
-    behind = (plain * FADED + GREY * (1 - FADED)).astype(np.uint8)
-    faded = np.where(inside[..., None], plain, behind)
-    return np.stack([_resized(view, side_px) for view in (alone, faded, plain)])
+    return np.stack([_resized(view, side_px) for view in (alone, plain)])
 
 
 def _resized(view: Picture, side_px: int) -> Picture:
