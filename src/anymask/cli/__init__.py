@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from anymask.cli.cutout import cutout
+from anymask.cli.describe import describe
 from anymask.cli.detect import detect
 from anymask.cli.doctor import doctor
 from anymask.cli.edit import edit
@@ -67,6 +68,7 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.command()(everything)
     app.command()(text)
     app.command()(detect)
+    app.command()(describe)
     app.command()(cutout)
     app.command()(edit)
     app.command()(inpaint)
