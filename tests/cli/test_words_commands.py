@@ -185,3 +185,24 @@ def test_answers_are_printed_with_their_masks(run, red_picture, stub, colours):
     assert ended.code == 0
     assert "is there a red? yes, " in ended.out
     assert "[mask" in ended.out
+
+
+def test_regions_like_the_clicked_one_are_found_in_all_pictures(
+    run, red_picture, picture, stub, tmp_path
+):
+    other = picture("other.png")
+    words = ("--point", "60,40", "--least", "-1", "--json")
+    ended = run("similar", red_picture, other, *words)
+    assert ended.code == 0, ended.err
+    first, second = ended.json["images"]
+    assert first["result"]["schema"] == second["result"]["schema"] == "anymask.similar/1"
+    assert second["result"]["objects"]
+    out = tmp_path / "anymask-out"
+    assert pixels(out / "red_similar.png").shape == (80, 120, 3)
+    assert (out / "other_similar.json").exists()
+
+
+def test_without_a_prompt_there_is_nothing_to_compare(run, red_picture, stub):
+    ended = run("similar", red_picture)
+    assert ended.code == 2
+    assert "--point" in ended.err
