@@ -157,3 +157,52 @@ def test_a_vocabulary_without_words_is_refused(run, red_picture, stub, colours):
     ended = run("detect", red_picture, "--vocabulary", ",")
     assert ended.code == 2
     assert "has no words" in ended.err
+
+
+def test_a_picture_is_described_and_questions_answered_with_evidence(
+    run, red_picture, stub, colours, tmp_path
+):
+    words = ("--vocabulary", "red,blue", "--ask", "how many reds?", "--ask", "where is the blue?")
+    ended = run("describe", red_picture, *words, "--ask", "why?", "--json")
+    assert ended.code == 0, ended.err
+    (record,) = ended.json["images"]
+    result = record["result"]
+    assert "red" in result["title"].lower()
+    many, where, why = result["answers"]
+    assert many["known"]
+    assert many["evidence"] == [one["id"] for one in result["objects"]]
+    assert not where["known"]
+    assert where["answer"] == "not known: no blue was found"
+    assert "not understood" in why["answer"]
+    assert result["objects"][0]["colours"] == ["red"]
+    assert pixels(tmp_path / "anymask-out" / "red_description.png").shape == (80, 120, 3)
+    saved = json.loads((tmp_path / "anymask-out" / "red_description.json").read_text())
+    assert saved["answers"] == result["answers"]
+
+
+def test_answers_are_printed_with_their_masks(run, red_picture, stub, colours):
+    ended = run("describe", red_picture, "--vocabulary", "red", "--ask", "is there a red?")
+    assert ended.code == 0
+    assert "is there a red? yes, " in ended.out
+    assert "[mask" in ended.out
+
+
+def test_regions_like_the_clicked_one_are_found_in_all_pictures(
+    run, red_picture, picture, stub, tmp_path
+):
+    other = picture("other.png")
+    words = ("--point", "60,40", "--least", "-1", "--json")
+    ended = run("similar", red_picture, other, *words)
+    assert ended.code == 0, ended.err
+    first, second = ended.json["images"]
+    assert first["result"]["schema"] == second["result"]["schema"] == "anymask.similar/1"
+    assert second["result"]["objects"]
+    out = tmp_path / "anymask-out"
+    assert pixels(out / "red_similar.png").shape == (80, 120, 3)
+    assert (out / "other_similar.json").exists()
+
+
+def test_without_a_prompt_there_is_nothing_to_compare(run, red_picture, stub):
+    ended = run("similar", red_picture)
+    assert ended.code == 2
+    assert "--point" in ended.err

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from anymask.cli.cutout import cutout
+from anymask.cli.describe import describe
 from anymask.cli.detect import detect
 from anymask.cli.doctor import doctor
 from anymask.cli.edit import edit
@@ -38,6 +39,7 @@ from anymask.cli.models import models_app
 from anymask.cli.restore import restore
 from anymask.cli.segment import segment
 from anymask.cli.serve import serve
+from anymask.cli.similar import similar
 from anymask.cli.text import text
 from anymask.errors import AnymaskError
 from anymask.version import __version__
@@ -67,6 +69,8 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.command()(everything)
     app.command()(text)
     app.command()(detect)
+    app.command()(describe)
+    app.command()(similar)
     app.command()(cutout)
     app.command()(edit)
     app.command()(inpaint)

@@ -34,6 +34,7 @@ from anymask.cli.words_options import (
     ScorerOption,
     ThresholdOption,
     TopOption,
+    VocabularyOption,
     run_words,
 )
 
@@ -42,14 +43,7 @@ def detect(
     *,
     images: ImagesArgument = None,
     input_: InputOption = None,
-    vocabulary: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE|WORDS",
-            help="coco, people, vehicles, animals; a file, a word a line; or a,b,c.",
-            rich_help_panel=WORDS_PANEL,
-        ),
-    ] = "coco",
+    vocabulary: VocabularyOption = "coco",
     boxes: Annotated[
         Path | None,
         typer.Option(

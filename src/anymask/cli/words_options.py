@@ -44,6 +44,14 @@ ScorerOption = Annotated[
         rich_help_panel=WORDS_PANEL,
     ),
 ]
+VocabularyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|FILE|WORDS",
+        help="coco, people, vehicles, animals; a file, a word a line; or a,b,c.",
+        rich_help_panel=WORDS_PANEL,
+    ),
+]
 ExactOption = Annotated[
     bool,
     typer.Option(

@@ -98,7 +98,7 @@ def find_text(
     Returns:
         What was found, and the files written.
     """
-    scorer = _needed(scorer)
+    scorer = needed(scorer)
     image_rgb = read_image(job.path, max_pixels=order.max_pixels)
     records = _regions(job, model, image_rgb, order.settings)
     results = match_phrases(scorer, image_rgb, records, order.phrases, order.settings)
@@ -109,7 +109,7 @@ def find_text(
     ]
     document = {
         "schema": "anymask.text/1",
-        "image": _image_record(job, image_rgb),
+        "image": image_record(job, image_rgb),
         "model": {"id": model.model_id, "architecture": model.architecture},
         "scorer": scorer.name,
         "phrases": [
@@ -144,9 +144,7 @@ def find_detections(
             objects = name_unlabelled(scorer, image_rgb, objects, order.words)
     else:
         records = everything(model, image_rgb, order.settings.regions)
-        objects = detect(
-            _needed(scorer), image_rgb, records, order.words, threshold=order.threshold
-        )
+        objects = detect(needed(scorer), image_rgb, records, order.words, threshold=order.threshold)
     objects = objects[: order.settings.most]
     saved = _save_detections(job, image_rgb, objects, order)
     counts: dict[str, int] = {}
@@ -154,7 +152,7 @@ def find_detections(
         counts[one.label] = counts.get(one.label, 0) + 1
     document = {
         "schema": "anymask.detections/1",
-        "image": _image_record(job, image_rgb),
+        "image": image_record(job, image_rgb),
         "objects": [_object_record(number, one) for number, one in enumerate(objects)],
         "told": [f"{label}: {number}" for label, number in sorted(counts.items())],
     }
@@ -170,7 +168,12 @@ def labels_missing(boxes: Path, images: Sequence[FoundImage]) -> bool:
     return any(not box.label for image in images for box in read_boxes(boxes, image.path.name))
 
 
-def _needed(scorer: RegionTextScorer | None) -> RegionTextScorer:
+def needed(scorer: RegionTextScorer | None) -> RegionTextScorer:
+    """The scorer, of a command that cannot do without.
+
+    Raises:
+        UsageError: there is none.
+    """
     if scorer is None:
         raise UsageError("a scorer of words is needed here; give --scorer offline")
     return scorer
@@ -265,7 +268,8 @@ def _drawn(image_rgb: NDArray[np.uint8], objects: Sequence[LabelledMask]) -> NDA
     return label_masks(painted, [one.record.box_xyxy for one in objects], texts)
 
 
-def _image_record(job: Job, image_rgb: NDArray[np.uint8]) -> dict[str, Any]:
+def image_record(job: Job, image_rgb: NDArray[np.uint8]) -> dict[str, Any]:
+    """The picture for machines."""
     height, width = image_rgb.shape[:2]
     return {"file": json_text(str(job.path)), "width": width, "height": height}
 
