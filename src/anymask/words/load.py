@@ -14,6 +14,7 @@ from anymask.words.offline import OfflineScorer
 from anymask.words.scorer import RegionTextScorer
 
 OFFLINE: Final = "offline"
+HUB: Final = "hub:"
 
 
 def load_scorer(
@@ -27,7 +28,8 @@ def load_scorer(
     """A scorer of words.
 
     Args:
-        name: "offline", whose weights are fetched once and kept.
+        name: "offline", whose weights are fetched once and kept; or a CLIP model of Hugging Face's
+            layout: its folder, or "hub:" and its name there, which `transformers` fetches.
         cache_dir: where fetched weights are kept.
         model_dir: a folder of your own with weight files, searched first.
         offline: never use the network.
@@ -39,13 +41,13 @@ def load_scorer(
     Raises:
         WeightsError: an unknown name, or files that hold no such weights.
         DownloadError: the weights are not there and no source answered.
-        MissingExtraError: PyTorch or ``tokenizers`` is not installed.
+        MissingExtraError: PyTorch, ``tokenizers`` or ``transformers`` is not installed.
 
     Example:
         >>> scorer = load_scorer()  # doctest: +SKIP
     """
     if str(name) != OFFLINE:
-        raise WeightsError(f"scorer {str(name)!r} is not known; give {OFFLINE!r}")
+        return _clip(str(name), offline=offline)
     located = [
         ensure(
             entry,
@@ -59,3 +61,17 @@ def load_scorer(
     classifier, sentences = located
     (weights,) = classifier.files.values()
     return OfflineScorer.load(weights, sentences.files)
+
+
+def _clip(name: str, *, offline: bool) -> RegionTextScorer:
+    from anymask.words.clip import ClipScorer
+
+    if name.startswith(HUB):
+        return ClipScorer.load(name.removeprefix(HUB), offline=offline)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise WeightsError(
+            f"scorer {name!r} is not known; give {OFFLINE!r}, the folder of a CLIP model, or "
+            f"{HUB}NAME for one of the hub"
+        )
+    return ClipScorer.load(folder, offline=True)
