@@ -36,7 +36,7 @@ page: web/node_modules/.installed $(STATIC)
 	cd web && npm run check
 
 unit: $(VENV)/.dev $(STATIC)
-	$(BIN)/anymask models fetch vit_t
+	$(BIN)/anymask models fetch vit_t text
 	scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from anymask.types.progress import Progress
     from anymask.types.prompt import Prompt
     from anymask.types.records import MaskRecord
+    from anymask.words.find import segment_text
+    from anymask.words.load import load_scorer
 
 __all__ = [
     "AnymaskError",
@@ -38,6 +40,8 @@ __all__ = [
     "__version__",
     "everything",
     "load_model",
+    "load_scorer",
+    "segment_text",
 ]
 
 _HOMES = {
@@ -51,6 +55,8 @@ _HOMES = {
     "Prompt": "anymask.types.prompt",
     "everything": "anymask.inference.everything.generate",
     "load_model": "anymask.inference.load",
+    "load_scorer": "anymask.words.load",
+    "segment_text": "anymask.words.find",
 }
 
 

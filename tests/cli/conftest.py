@@ -34,13 +34,13 @@ class DiscBackend:
         self.before_decode()
         side = self.canvas_px // 4
         ys, xs = np.mgrid[:side, :side] + 0.5
-        radii = np.array([8.0, 12.0, 4.0] if prompts.multimask else [8.0])
+        radii = np.array([8.0, 8.0, 12.0, 4.0])[list(prompts.tokens)]
         logits = []
         for coords, labels in zip(prompts.coords, prompts.labels, strict=True):
             asked = coords[labels > 0]
             x, y = (asked.mean(axis=0) if len(asked) else np.full(2, 128.0)) / 4
             logits.append(radii[:, None, None] - np.hypot(xs - x, ys - y))
-        iou = np.tile([0.7, 0.9, 0.8][: len(radii)], (len(prompts), 1))
+        iou = np.tile(np.array([0.7, 0.7, 0.9, 0.8])[list(prompts.tokens)], (len(prompts), 1))
         return Decoded(np.array(logits, np.float32), iou.astype(np.float32))
 
     def decode_confident(

@@ -86,6 +86,7 @@ def test_warnings_of_the_library_are_shown_as_lines(capsys, monkeypatch):
 
     monkeypatch.setattr(models, "model_record", warn)
     monkeypatch.setattr(models, "ZOO", models.ZOO[:1])
+    monkeypatch.setattr(models, "TEXT_ZOO", ())
     assert main(["models", "--json"]) == 0
     assert capsys.readouterr().err == "warning: a file is damaged\n"
     assert logging.getLogger("anymask").handlers == []

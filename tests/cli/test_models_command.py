@@ -5,7 +5,7 @@ import json
 import pytest
 
 from anymask.errors import DownloadError
-from anymask.io.weights.zoo import ZOO
+from anymask.io.weights.zoo import TEXT_ZOO, ZOO
 
 
 def test_table_names_every_model_with_licence_and_hash(run, tmp_path):
@@ -23,7 +23,8 @@ def test_json_tells_the_same(run, tmp_path):
     listed = run("models", "--json", "--cache-dir", tmp_path).json
     assert listed["default"] == "vit_t"
     assert listed["cache_dir"] == str(tmp_path)
-    assert [record["name"] for record in listed["models"]] == [entry.name for entry in ZOO]
+    known = [entry.name for entry in (*ZOO, *TEXT_ZOO)]
+    assert [record["name"] for record in listed["models"]] == known
     assert all(record["paths"] == [] for record in listed["models"])
 
 

@@ -171,7 +171,7 @@ def test_candidates_come_in_the_networks_order_not_by_score(image) -> None:
     _, scores, logits = predictor.predict(POINT, np.array([1]))
     order = np.argsort(-scores, kind="stable")
     assert order.tolist() == [2, 1, 0]
-    sorted_masks = model.segment(image, Prompt(points=POINT)).candidates(0)
+    sorted_masks = model.segment(image, Prompt(points=POINT), rank="predicted_iou").candidates(0)
     assert np.array_equal(sorted_masks.predicted_iou, scores[order])
     assert np.array_equal(sorted_masks.low_res_logits, logits[order])
 
@@ -197,7 +197,7 @@ def test_the_predictor_agrees_with_the_model(sam, model, image, published, own, 
     predictor = SamPredictor(model if wrapped else sam)
     predictor.set_image(image)
     masks, scores, logits = predictor.predict(**published, multimask_output=False)
-    expected = model.segment(image, Prompt(**own), multimask=False)
+    expected = model.segment(image, Prompt(**own), multimask=False, rank="predicted_iou")
     assert np.array_equal(masks, expected.array)
     assert np.array_equal(scores, expected.predicted_iou)
     assert np.array_equal(logits, expected.low_res_logits)
@@ -417,7 +417,7 @@ def test_the_default_model_segments_a_photo_through_the_published_names(
     best = masks[scores.argmax()]
     assert best[110, 220]
     assert 0.01 < best.mean() < 0.6
-    expected = default_model.segment(astronaut, Prompt(points=[(220, 110)]))
+    expected = default_model.segment(astronaut, Prompt(points=[(220, 110)]), rank="predicted_iou")
     assert np.array_equal(best, expected.array[0])
 
 

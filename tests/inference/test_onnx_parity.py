@@ -122,10 +122,12 @@ def test_masks_equal_onnxruntime_for_every_kind_of_prompt(
         for name, prompt in prompts.items()
     }
     for name, prompt in prompts.items():
-        masks = default_model.segment(ours, prompt, multimask=several[name])
+        masks = default_model.segment(ours, prompt, multimask=several[name], rank="predicted_iou")
         assert_same(masks, expected[name], name)
     singles = [name for name in prompts if not several[name]]
-    mixed = default_model.segment(ours, [prompts[name] for name in singles], multimask=False)
+    mixed = default_model.segment(
+        ours, [prompts[name] for name in singles], multimask=False, rank="predicted_iou"
+    )
     for row, name in enumerate(singles):
         assert_same(mixed[row], expected[name], f"{name}, in a mixed batch")
 

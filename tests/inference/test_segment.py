@@ -102,7 +102,7 @@ def test_several_images_with_ragged_prompts_equal_single_calls(model, image) -> 
 def test_many_prompts_pass_in_parts(model, image, monkeypatch) -> None:
     encoded, prompts = model.encode(image), [Prompt(points=[(x, 20)]) for x in range(9)]
     whole = model.segment(encoded, prompts)
-    monkeypatch.setattr("anymask.inference.segment.PROMPTS_PER_CALL", 2)
+    monkeypatch.setattr("anymask.inference.choice.PROMPTS_PER_CALL", 2)
     parts = model.segment(encoded, prompts)
     np.testing.assert_allclose(whole.low_res_logits, parts.low_res_logits, atol=1e-5)
 

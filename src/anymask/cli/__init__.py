@@ -16,6 +16,8 @@ from typing import Annotated
 import typer
 
 from anymask.cli.cutout import cutout
+from anymask.cli.describe import describe
+from anymask.cli.detect import detect
 from anymask.cli.doctor import doctor
 from anymask.cli.edit import edit
 from anymask.cli.evaluate import evaluate_app
@@ -37,6 +39,8 @@ from anymask.cli.models import models_app
 from anymask.cli.restore import restore
 from anymask.cli.segment import segment
 from anymask.cli.serve import serve
+from anymask.cli.similar import similar
+from anymask.cli.text import text
 from anymask.errors import AnymaskError
 from anymask.version import __version__
 
@@ -63,6 +67,10 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.callback()(_root)
     app.command()(segment)
     app.command()(everything)
+    app.command()(text)
+    app.command()(detect)
+    app.command()(describe)
+    app.command()(similar)
     app.command()(cutout)
     app.command()(edit)
     app.command()(inpaint)

@@ -18,7 +18,6 @@ from anymask.cli.evaluate_options import (
     OutOption,
     OverwriteOption,
     PictureLimitOption,
-    RankOption,
     SeedOption,
     WorkersOption,
 )
@@ -34,6 +33,7 @@ from anymask.cli.model_choice import (
     PrecisionOption,
 )
 from anymask.cli.models import CacheDirOption, JsonOption, ModelDirOption
+from anymask.cli.prompts import RankOption
 
 if TYPE_CHECKING:
     from anymask.inference.everything.settings import EverythingSettings
@@ -55,7 +55,7 @@ def evaluate_clicks(
     first: Annotated[
         Literal["centre", "random"], typer.Option(help="Where the first click goes.")
     ] = "centre",
-    rank: RankOption = "model",
+    rank: RankOption = "plausibility",
     unsure: Annotated[
         Literal["skip", "object"],
         typer.Option(help="Pixels marked as unsure belong to the object, or count for nothing."),
@@ -136,7 +136,7 @@ def evaluate_boxes(
     most: Annotated[
         int, typer.Option(metavar="COUNT", min=1, help="A detector's masks that count.")
     ] = 100,
-    rank: RankOption = "model",
+    rank: RankOption = "plausibility",
     limit: PictureLimitOption = None,
     seed: SeedOption = 0,
     out: OutOption = DEFAULT_OUT,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
 _RUN: Final = "Run"
-
-Rank = Literal["model", "predicted_iou"]
 
 MaskDataArgument = Annotated[
     list[Path] | None,
@@ -30,12 +28,6 @@ PictureLimitOption = Annotated[
 ]
 SeedOption = Annotated[
     int, typer.Option(metavar="NUMBER", min=0, help="Of all chance; equal seeds, equal results.")
-]
-RankOption = Annotated[
-    Rank,
-    typer.Option(
-        help="Which candidate answers: the model's choice, or that of highest predicted IoU."
-    ),
 ]
 OutOption = Annotated[
     Path,

@@ -12,7 +12,7 @@ from anymask.cli.progress import ProgressBar
 from anymask.errors import AnymaskError, WeightsError
 from anymask.io.weights import cache
 from anymask.io.weights.fetch import ensure
-from anymask.io.weights.zoo import DEFAULT_MODEL, ZOO, ZooEntry, find_entry
+from anymask.io.weights.zoo import DEFAULT_MODEL, TEXT, TEXT_ZOO, ZOO, ZooEntry, find_entry
 
 models_app = typer.Typer(
     help="List the models, or fetch them.",
@@ -46,7 +46,7 @@ def list_models(
     """List the models: size, licence, source, sha256, and where they lie on this machine."""
     if context.invoked_subcommand:
         return
-    records = [model_record(entry, cache_dir, model_dir) for entry in ZOO]
+    records = [model_record(entry, cache_dir, model_dir) for entry in (*ZOO, *TEXT_ZOO)]
     if as_json:
         folder = str(cache.resolve_cache_dir(cache_dir))
         echo_json({"default": DEFAULT_MODEL, "cache_dir": folder, "models": records})
@@ -56,15 +56,18 @@ def list_models(
         _print_models(records)
 
 
+@models_app.command("pull", hidden=True)
 @models_app.command("fetch")
 def fetch_models(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Such as vit_t or vit_b.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="Such as vit_t or vit_b; text for words.")
+    ],
     as_json: JsonOption = False,
     model_dir: ModelDirOption = None,
     cache_dir: CacheDirOption = None,
 ) -> None:
     """Bring weights into the cache; what is there already is only checked."""
-    entries = [find_known(name) for name in names]
+    entries = [entry for name in names for entry in _asked(name)]
     records, failures = [], 0
     with ProgressBar() as progress:
         for entry in entries:
@@ -77,6 +80,11 @@ def fetch_models(
                 records.append(model_record(entry, cache_dir, model_dir))
     _print_fetched(records, as_json=as_json)
     raise typer.Exit(FAILED if failures else 0)
+
+
+def _asked(name: str) -> tuple[ZooEntry, ...]:
+    """One model, or all that words need."""
+    return TEXT_ZOO if name.strip().lower() == TEXT else (find_known(name),)
 
 
 def find_known(name: str) -> ZooEntry:
@@ -157,14 +165,15 @@ def _details(record: dict[str, Any]) -> list[list[str]]:
         rows.append(["sha256", file["sha256"]])
     rows += [["problem", record["problem"]]] if record["problem"] else []
     if not record["paths"] and not record["problem"]:
-        rows.append(["fetch", f"anymask models fetch {record['name']}"])
+        words = record["name"] in [entry.name for entry in TEXT_ZOO]
+        rows.append(["fetch", f"anymask models fetch {TEXT if words else record['name']}"])
     return rows
 
 
 def _print_licences() -> None:
     echo_columns(
         [["MODEL", "LICENCE", "TRAINED ON"]]
-        + [[entry.name, entry.licence, entry.data] for entry in ZOO]
+        + [[entry.name, entry.licence, entry.data] for entry in (*ZOO, *TEXT_ZOO)]
     )
 
 

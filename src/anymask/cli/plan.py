@@ -19,6 +19,9 @@ CANDIDATES = 3
 
 EDITED_ENDINGS = ("png", "jpg", "webp")
 """What edited pictures may be saved as."""
+WORD_KINDS = ("text", "detections", "description", "similar")
+"""What commands that know words save."""
+WORD_ENDINGS = ("png", "json", "csv", "txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,14 @@ class OutputNames:
         """The picture after all steps of a restoration, in one of `EDITED_ENDINGS`."""
         return self._name(f"_restored.{ending}")
 
+    def words(self, kind: str, ending: str) -> Path:
+        """What words found in the picture: "text", "detections" and such."""
+        return self._name(f"_{kind}.{ending}")
+
+    def words_mask(self, kind: str, number: int) -> Path:
+        """The mask of one of these objects."""
+        return self._name(f"_{kind}_{number}_mask.png")
+
     def step(self, number: int, step: str, ending: str) -> Path:
         """The picture after one of them."""
         return self._name(f"_restored_{number}_{step}.{ending}")
@@ -110,6 +121,8 @@ class OutputNames:
         yield self.geojson
         yield self.recipe
         yield self.hole
+        for kind in WORD_KINDS:
+            yield from (self.words(kind, ending) for ending in WORD_ENDINGS)
         for ending in EDITED_ENDINGS:
             yield from (self.edited(ending), self.inpainted(ending), self.restored(ending))
         for row in range(self.objects):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -70,6 +70,13 @@ PromptsOption = Annotated[
     typer.Option(
         metavar="FILE.json",
         help="Objects for every image, or by file name; see docs/cli.md.",
+        rich_help_panel=PROMPTS_PANEL,
+    ),
+]
+RankOption = Annotated[
+    Literal["plausibility", "predicted_iou"],
+    typer.Option(
+        help="Which answer is chosen: the most plausible, or as SAM does by predicted IoU.",
         rich_help_panel=PROMPTS_PANEL,
     ),
 ]

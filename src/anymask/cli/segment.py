@@ -36,6 +36,7 @@ from anymask.cli.prompts import (
     PointOption,
     PromptsOption,
     PromptWords,
+    RankOption,
     RecursiveOption,
     with_prompts,
 )
@@ -83,6 +84,7 @@ def segment(
     multimask_output: Annotated[
         bool, typer.Option("--multimask-output", hidden=True, help="--multimask, as SAM names it.")
     ] = False,
+    rank: RankOption = "plausibility",
     recursive: RecursiveOption = False,
     max_pixels: MaxPixelsOption = None,
     out: OutOption = DEFAULT_OUT,
@@ -138,6 +140,7 @@ def segment(
         polygon_tolerance,
         max_pixels or DEFAULT_MAX_PIXELS,
         parse_coordinates(coordinates),
+        rank,
     )
     check_model(choice)
     found = find_images([*(images or []), *(input_ or [])], out, recursive=recursive)

@@ -18,6 +18,7 @@ from anymask.errors import AnymaskError, PromptError
 from anymask.formats.prompts_json import PromptSpec
 from anymask.formats.records import result_document
 from anymask.geometry.georeference import GeoReference
+from anymask.inference.choice import Rank
 from anymask.inference.segment import Model
 from anymask.io.geotiff import read_georeference
 from anymask.io.images import read_image
@@ -38,6 +39,7 @@ class Settings:
         polygon_tolerance_px: how far polygons may leave the outline.
         max_pixels: largest picture that is read.
         coordinates: of the prompts: "pixel", "map" or an EPSG code.
+        rank: as `Model.segment` takes it.
     """
 
     saving: Saving
@@ -45,6 +47,7 @@ class Settings:
     polygon_tolerance_px: float
     max_pixels: int
     coordinates: str = PIXEL
+    rank: Rank = "plausibility"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +101,7 @@ def _segment(job: Job, model: Model, settings: Settings) -> tuple[dict[str, Any]
     if settings.coordinates != PIXEL:
         specs = tuple(_in_pixels(spec, georeference, settings.coordinates) for spec in specs)
     prompts = [spec.load() for spec in specs]
-    masks = model.segment(image_rgb, prompts, multimask=settings.multimask)
+    masks = model.segment(image_rgb, prompts, multimask=settings.multimask, rank=settings.rank)
     document = result_document(
         masks,
         prompts,

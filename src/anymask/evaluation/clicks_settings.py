@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
 from anymask.errors import PromptError
 from anymask.evaluation.baselines import BASELINES
 from anymask.evaluation.jobs import Opened
+from anymask.inference.choice import Rank
 from anymask.inference.segment import Model
 from anymask.types.masks import Masks
 from anymask.types.prompt import Prompt
 
 FirstClick = Literal["centre", "random"]
-Rank = Literal["model", "predicted_iou"]
 Unsure = Literal["skip", "object"]
 
 NOC_CLICKS = 20
@@ -28,16 +26,14 @@ class ModelOptions:
     """How the model is asked: the one place through which every prompt of an evaluation goes.
 
     Attributes:
-        rank: which candidate answers: the one the model puts first, or the one with the highest
-            predicted IoU, which is the published rule.
+        rank: which rule chooses the answer, see `Model.segment`.
     """
 
-    rank: Rank = "model"
+    rank: Rank = "plausibility"
 
     def segment(self, model: Model, opened: Opened, prompts: Sequence[Prompt]) -> Masks:
         """Masks for prompts on one picture, as a user of the model gets them."""
-        masks = model.segment(opened.encoded, prompts)
-        return masks if self.rank == "model" else _by_predicted_iou(masks)
+        return model.segment(opened.encoded, prompts, rank=self.rank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +81,3 @@ class ClickSettings:
     def most_clicks(self) -> int:
         """How many are simulated at most."""
         return max(*self.points, NOC_CLICKS if self.noc else 1)
-
-
-def _by_predicted_iou(masks: Masks) -> Masks:
-    """The same rows, each with its candidates by falling predicted IoU."""
-    rows = np.repeat(np.arange(len(masks)), masks.candidate_counts)
-    order = np.lexsort((-masks.candidate_iou, rows))  # stable: equal ones stay in their order
-    return Masks(
-        masks.frame,
-        masks.candidate_logits[order],
-        masks.candidate_iou[order],
-        masks.offsets,
-        masks.model_id,
-    )

@@ -88,7 +88,9 @@ DECODER: Mapping[str, GraphContract] = {
                 ("T",),
                 "-1 padding, 0 background, 1 foreground, 2 and 3 corners of a box",
             ),
-            "candidates": Port("int64", ("C",), "mask tokens that may answer: [0] or [1, 2, 3]"),
+            "candidates": Port(
+                "int64", ("C",), "mask tokens that may answer: [0], [1, 2, 3] or all four"
+            ),
             "count": Port("int64", (1,), "how many of them do, by highest predicted IoU"),
             "mask_logits": Port("float32", (1, 1, LOW_RES, LOW_RES), "a mask to start from"),
             "has_mask": Port("bool", (), "whether there is one"),
@@ -107,8 +109,8 @@ DECODER: Mapping[str, GraphContract] = {
             **IMAGE_SIDE,
         },
         {
-            "iou": Port("float32", (1,), "predicted IoU of the best of the three candidates"),
-            "logits": Port("float32", (LOW_RES, LOW_RES), "its low-res logits, nearly"),
+            "iou": Port("float32", (3,), "predicted IoU of the three candidates, best first"),
+            "logits": Port("float32", (3, LOW_RES, LOW_RES), "their low-res logits, nearly"),
         },
     ),
 }

@@ -79,11 +79,11 @@ class ExportedBackend:
 
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
-        chosen = slice(1, MASK_TOKENS) if prompts.multimask else slice(0, 1)
+        chosen = list(prompts.tokens)
         order, answers = [], []
         for number in np.unique(prompts.image_index):
             rows = np.flatnonzero(prompts.image_index == number)
-            found = decode(self.exported, images[number], _rows(prompts, rows))
+            found = decode(self.exported, images[number], prompts[rows])
             order.append(rows)
             answers.append(Decoded(found.logits[:, chosen], found.iou[:, chosen]))
         back, joined = np.argsort(np.concatenate(order)), _joined(answers)
@@ -103,7 +103,7 @@ def encode(exported: ExportedModel, image: NDArray[np.uint8]) -> FloatArray:
 
 
 def decode(exported: ExportedModel, image: EncodedImage, prompts: PromptBatch) -> Decoded:
-    """All the answers to prompts on one image, whatever `prompts.multimask` says.
+    """All the answers to prompts on one image, whatever `prompts.tokens` says.
 
     Args:
         exported: with a decoder.
@@ -186,17 +186,6 @@ def _filled(array: Any, shape: tuple[int, ...], value: int) -> Any:
     whole = np.full(shape, value, array.dtype)
     whole[tuple(slice(0, length) for length in array.shape)] = array
     return whole
-
-
-def _rows(prompts: PromptBatch, rows: NDArray[np.intp]) -> PromptBatch:
-    masks = prompts.mask_logits
-    return PromptBatch(
-        prompts.coords[rows],
-        prompts.labels[rows],
-        None if masks is None else masks[rows],
-        prompts.image_index[rows],
-        prompts.multimask,
-    )
 
 
 def _joined(answers: Sequence[Decoded]) -> Decoded:

@@ -11,7 +11,7 @@ The algebra of `anymask.nn.folded`, with what measured fastest there:
 - The predicted IoU needs one token only, so it comes first, and then only the tokens that answer
   read the image for the last time and are upscaled, only where the picture is.
 - `preview_graph` looks at one of the 16 low-res cells of each position first, and upscales the
-  positions where the mask may have its edge.
+  positions where a candidate may have its edge.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from anymask.inference.onnx_graphs import (
     position_rows,
 )
 
-PAGE_GRAPHS_VERSION = 1
+PAGE_GRAPHS_VERSION = 2
 """Counts changes of what is written here, so that graphs of former versions are not used."""
 
 CELLS = LOW_RES // GRID
@@ -104,12 +104,11 @@ def preview_graph(tensors: Tensors) -> bytes:
     g = page.g
     page.take_points(g.op("Concat", "coords", scalar(0).reshape(1, 1).repeat(2, 1), axis=0), None)
     iou = page.run_blocks()
-    page.choose(iou, g.constant(ints(1, 2, 3)), g.constant(ints(1)))
+    page.choose(iou, g.constant(ints(1, 2, 3)), g.constant(ints(3)))
     positions = page.visible_positions()
     coarse = page.upscale(positions, one_cell=True)
     logits = page.refined(positions, coarse)
-    logits = g.op("Reshape", page.on_canvas(logits), ints(LOW_RES, LOW_RES))
-    g.name(logits, "logits")
+    g.name(page.on_canvas(logits), "logits")
     return _finish(g, "preview")
 
 
@@ -393,20 +392,20 @@ class _PageGraph:
         return self.g.op(self.gelu, x, bias, domain="com.microsoft")
 
     def refined(self, positions: str, coarse: str) -> str:
-        """All cells of the positions (1, P, 16): as `coarse` (1, P) but where an edge may be."""
+        """All cells of the positions (M, P, 16): as `coarse` (M, P) but where an edge may be."""
         g = self.g
-        ones = ints(1, 1)
-        grid = g.op("Reshape", coarse, g.op("Concat", ones, "visible", axis=0))
+        grid = g.op("Reshape", coarse, g.op("Concat", ints(1, -1), "visible", axis=0))
         highest = _highest_around(g, grid)
         lowest = g.op("Neg", _highest_around(g, g.op("Neg", grid)))
         above = g.op("Greater", highest, scalar(-_EDGE_LOGIT))
         below = g.op("Less", lowest, scalar(_EDGE_LOGIT))
-        edge = g.op("Reshape", g.op("And", above, below), ints(-1))
+        edges = g.op("Cast", g.op("And", above, below), to=1)  # float32
+        edge = g.op("Reshape", g.op("ReduceMax", edges, ints(1)), ints(-1))
         rows = g.op("Transpose", g.op("NonZero", edge), perm=[1, 0])  # (E, 1)
-        fine = self.upscale(g.op("GatherND", positions, rows))
-        fine = g.op("Reshape", fine, ints(-1, CELLS**2))
-        flat = g.op("Expand", g.op("Reshape", coarse, ints(-1, 1)), ints(1, CELLS**2))
-        return g.op("Unsqueeze", g.op("ScatterND", flat, rows, fine), ints(0))
+        fine = g.op("Transpose", self.upscale(g.op("GatherND", positions, rows)), perm=[1, 0, 2])
+        by_position = g.op("Unsqueeze", g.op("Transpose", coarse, perm=[1, 0]), ints(2))
+        flat = g.op("Expand", by_position, ints(1, 1, CELLS**2))  # (P, M, 16)
+        return g.op("Transpose", g.op("ScatterND", flat, rows, fine), perm=[1, 0, 2])
 
     def on_canvas(self, cells: str) -> str:
         """(M, P, 16) to (M, 256, 256); no mask where the picture is not."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anymask.inference.encoded import EncodedImage
+
+MASK_TOKENS: Final = 4
+"""The decoder's answers: token 0 to a clear prompt, the other three to an ambiguous one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,7 @@ class PromptBatch:
         mask_logits: (N, L, L) float32 low-res logits, or None where no prompt has a mask.
         image_index: (N,) which of the images each prompt asks about.
         multimask: return the three candidates of an ambiguous prompt, else the one mask.
+        all_tokens: return all the decoder's answers, the one mask first.
     """
 
     coords: NDArray[np.float32]
@@ -29,18 +33,26 @@ class PromptBatch:
     mask_logits: NDArray[np.float32] | None
     image_index: NDArray[np.intp]
     multimask: bool
+    all_tokens: bool = False
+
+    @property
+    def tokens(self) -> range:
+        """Which mask tokens answer."""
+        if self.all_tokens:
+            return range(MASK_TOKENS)
+        return range(1, MASK_TOKENS) if self.multimask else range(1)
 
     def __len__(self) -> int:
         return len(self.coords)
 
-    def __getitem__(self, rows: slice) -> PromptBatch:
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> PromptBatch:
         """Some of the prompts."""
-        return PromptBatch(
-            self.coords[rows],
-            self.labels[rows],
-            None if self.mask_logits is None else self.mask_logits[rows],
-            self.image_index[rows],
-            self.multimask,
+        return replace(
+            self,
+            coords=self.coords[rows],
+            labels=self.labels[rows],
+            mask_logits=None if self.mask_logits is None else self.mask_logits[rows],
+            image_index=self.image_index[rows],
         )
 
 
@@ -49,7 +61,7 @@ class Decoded:
     """What the decoder answers.
 
     Attributes:
-        logits: (N, M, L, L) float32 low-res logits; M is 3 for `multimask`, else 1.
+        logits: (N, M, L, L) float32 low-res logits, one for each of `PromptBatch.tokens`.
         iou: (N, M) float32 predicted IoU.
     """
 

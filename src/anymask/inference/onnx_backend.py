@@ -111,7 +111,7 @@ class OnnxBackend:
 
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
-        count, answers = len(prompts), 3 if prompts.multimask else 1
+        count, answers = len(prompts), len(prompts.tokens)
         logits = np.empty((count, answers, LOW_RES, LOW_RES), np.float32)
         iou = np.empty((count, answers), np.float32)
         for row in range(count):
@@ -150,7 +150,7 @@ class OnnxBackend:
             side = self._side(image)
         else:
             side = self._make_side(image, prompts.mask_logits[row])
-        tokens = np.array([1, 2, 3] if prompts.multimask else [0], np.int64)
+        tokens = np.array(prompts.tokens, np.int64)
         values = {
             "coords": _value(prompts.coords[row : row + 1]),
             "labels": _value(prompts.labels[row : row + 1]),

@@ -13,7 +13,8 @@ from PIL import Image
 from anymask.errors import PromptError, PromptTypeError
 from anymask.geometry.frames import Frame
 from anymask.inference.backend import Backend, Decoded
-from anymask.inference.batching import PlacedPrompt, group, place
+from anymask.inference.batching import place
+from anymask.inference.choice import Rank, answer
 from anymask.inference.encoded import EncodedImage, image_hash
 from anymask.io.images import as_rgb, read_image
 from anymask.types.masks import Masks
@@ -22,8 +23,6 @@ from anymask.types.prompt import Prompt
 Picture: TypeAlias = "str | PathLike[str] | bytes | NDArray[np.generic] | Image.Image"
 """A file's path or bytes, an array (see `anymask.io.images.as_rgb`), or a Pillow image."""
 ColorOrder = Literal["RGB", "BGR"]
-PROMPTS_PER_CALL = 64
-"""Prompts handed to the engine at once; bounds what their unchosen candidates hold in memory."""
 
 
 class Model:
@@ -98,6 +97,7 @@ class Model:
         prompts: Prompt | Sequence[Prompt],
         *,
         multimask: bool | None = None,
+        rank: Rank = "plausibility",
         color: ColorOrder = "RGB",
     ) -> Masks: ...
     @overload
@@ -107,6 +107,7 @@ class Model:
         prompts: Sequence[Prompt | Sequence[Prompt]],
         *,
         multimask: bool | None = None,
+        rank: Rank = "plausibility",
         color: ColorOrder = "RGB",
     ) -> list[Masks]: ...
     def segment(
@@ -115,6 +116,7 @@ class Model:
         prompts: Prompt | Sequence[Prompt | Sequence[Prompt]],
         *,
         multimask: bool | None = None,
+        rank: Rank = "plausibility",
         color: ColorOrder = "RGB",
     ) -> Masks | list[Masks]:
         """Masks for prompts.
@@ -124,7 +126,9 @@ class Model:
             prompts: one prompt or a list; for a list of images, one entry an image, each a prompt
                 or a list.
             multimask: three candidates a prompt (True), or one (False); None gives three where the
-                prompt is exactly one point. The one with the highest predicted IoU is chosen.
+                prompt is exactly one point.
+            rank: which answer is chosen: the most plausible one, which overlaps what was meant far
+                more often (docs/quality.md), or, as published, the one of highest "predicted_iou".
             color: order of the channels of arrays; files always come out right.
 
         Returns:
@@ -150,26 +154,12 @@ class Model:
             for number, row in enumerate(rows)
             for prompt in row
         ]
-        answers = self._decode(encoded, placed)
+        answers = answer(self.backend, encoded, placed, rank)
         results, start = [], 0
         for one, row in zip(encoded, rows, strict=True):
             results.append(self._masks(one, answers[start : start + len(row)]))
             start += len(row)
         return results if several else results[0]
-
-    def _decode(
-        self, images: Sequence[EncodedImage], placed: Sequence[PlacedPrompt]
-    ) -> list[Decoded]:
-        """Each prompt's candidates, best first, in the order of the prompts."""
-        answers: dict[int, Decoded] = {}
-        for rows, batch in group(placed):
-            for start in range(0, len(batch), PROMPTS_PER_CALL):
-                part = slice(start, start + PROMPTS_PER_CALL)
-                decoded = self.backend.decode(images, batch[part])
-                for row, logits, iou in zip(rows[part], decoded.logits, decoded.iou, strict=True):
-                    order = np.argsort(-iou, kind="stable")
-                    answers[int(row)] = Decoded(logits[order], iou[order])
-        return [answers[row] for row in range(len(placed))]
 
     def _masks(self, image: EncodedImage, answers: Sequence[Decoded]) -> Masks:
         side = image.frame.low_res_px

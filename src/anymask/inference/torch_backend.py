@@ -113,7 +113,7 @@ class TorchBackend:
     @_precise_inference
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
-        count, answers = len(prompts), 3 if prompts.multimask else 1
+        count, answers = len(prompts), len(prompts.tokens)
         side = self.canvas_px // LOW_RES_STRIDE_PX
         logits = np.empty((count, answers, side, side), np.float32)
         iou = np.empty((count, answers), np.float32)
@@ -150,7 +150,8 @@ class TorchBackend:
         self, images: Sequence[EncodedImage], prompts: PromptBatch
     ) -> Iterator[tuple[NDArray[np.intp], FoldedDecoder, DecodedTokens]]:
         """The prompts of each image in small parts: their numbers, and what the tokens became."""
-        decoder, chosen = self._decoder(), _chosen(prompts)
+        decoder, tokens = self._decoder(), prompts.tokens
+        chosen = slice(tokens.start, tokens.stop)
         step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
         for number, image in enumerate(images):
             asked = np.flatnonzero(prompts.image_index == number)
@@ -205,11 +206,6 @@ def _autocast_dtype(device_type: str) -> torch.dtype | None:
     if not torch.is_autocast_enabled(device_type):
         return None
     return torch.get_autocast_dtype(device_type)
-
-
-def _chosen(prompts: PromptBatch) -> slice:
-    """Which mask tokens answer: the three candidates, or the one for a clear prompt."""
-    return slice(1, None) if prompts.multimask else slice(0, 1)
 
 
 def _no_candidates(cells_hw: tuple[int, int]) -> Candidates:

@@ -59,8 +59,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         MissingExtraError: a ``.safetensors`` file without the ``safetensors`` package.
     """
     path = Path(path).expanduser()
-    header = _read_header(path)
-    content = _read_safetensors(path)[0] if _is_safetensors(header) else _read_torch(path, header)
+    content = _read_any(path)
     named = drop_leftovers(strip_prefix(_unwrap(content, path)))
     tensors = {key: _checked(key, value, path) for key, value in named.items()}
     if not is_transformers(tensors):
@@ -69,6 +68,27 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         return from_transformers(tensors)
     except WeightsError as error:
         raise WeightsError(f"weights file {path}: {error}") from error
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Reads all tensors of a file under the names it gives them, of whatever network they are.
+
+    Returns:
+        Name -> tensor on the CPU.
+
+    Raises:
+        WeightsError: the file is missing, no checkpoint, damaged or unsafe.
+        MissingExtraError: a ``.safetensors`` file without the ``safetensors`` package.
+    """
+    content = _read_any(Path(path).expanduser())
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"weights file {path} holds no tensors by name")
+    return {name: value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _read_any(path: Path) -> object:
+    header = _read_header(path)
+    return _read_safetensors(path)[0] if _is_safetensors(header) else _read_torch(path, header)
 
 
 def load_converted(files: Mapping[str, Path], converted: Path) -> dict[str, Tensor]:

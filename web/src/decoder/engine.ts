@@ -51,10 +51,10 @@ export class Engine {
   /** The masks for a prompt, best first. */
   async decode(imageId: string, prompt: Prompt, multimask: boolean): Promise<Mask[]> {
     const { side, sizeHW } = this.picture(imageId);
-    const { logits, iou } = await this.opened().ask(side, sizeHW, prompt, multimask);
-    return logits.map((lowRes, i) => ({
+    const answers = await this.opened().ask(side, sizeHW, prompt, multimask);
+    return answers.map(({ logits: lowRes, iou }) => ({
       lowRes,
-      iou: iou[i] as number,
+      iou,
       stability: stability(lowRes, sizeHW),
       ...cutMask(lowRes, sizeHW),
     }));

