@@ -89,8 +89,17 @@ def test_an_object_is_deleted_and_its_place_filled(shared, astronaut):
     patch[400:440, 40:80] = True
     body = recipe({"step": "delete", "edge": "hard"}, patch=patch)
     result = edited(shared, body, photo(astronaut))
-    assert np.array_equal(result[~patch], astronaut[~patch])
+    around = np.zeros_like(patch)
+    around[390:450, 30:90] = True
+    assert np.array_equal(result[~around], astronaut[~around])
     assert (result[patch] != astronaut[patch]).any()
+
+
+def test_who_begins_to_wait_after_the_server_stops_is_told_at_once(served):
+    told = []
+    served.studio.stop()
+    with served.studio.when_stopping(lambda: told.append("stop")):
+        assert told == ["stop"]
 
 
 def test_depth_alpha_and_profile_of_the_file_are_kept(shared):

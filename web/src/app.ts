@@ -15,6 +15,7 @@ import { stem } from "./export/names";
 import { type Draft, objectById } from "./state/document";
 import { Notices, sentence } from "./state/notices";
 import { patiently } from "./state/patience";
+import type { Picture } from "./state/picture";
 import { Studio } from "./state/studio";
 import { Autosave, picturesOf } from "./store/autosave";
 import { type KeptSession, Sessions } from "./store/sessions";
@@ -45,6 +46,7 @@ export class App {
   private readonly exports = new ExportRoom();
   private picker: HTMLInputElement | null = null;
   private pixelsOf: Blob | null = null;
+  private pictureShown: Picture | null = null;
 
   constructor() {
     this.studio = new Studio(
@@ -119,6 +121,20 @@ export class App {
     await this.exporting("The object could not be cut out.", async () => {
       download(name, await this.exports.run((exporter) => exporter.cutout(blob, made.mask)));
     });
+  }
+
+  /** Saves the current picture with its steps done. */
+  saveEdited(): void {
+    const picture = this.studio.current.value;
+    const blob = picture?.edited.value?.blob;
+    if (picture && blob) download(`${stem(picture.name)}-edited.png`, blob);
+  }
+
+  /** Saves the steps themselves, for `anymask edit --recipe`. */
+  saveRecipe(): void {
+    const picture = this.studio.current.value;
+    const recipe = this.studio.edits.recipe.value;
+    if (picture && recipe !== null) download(`${stem(picture.name)}_recipe.json`, new Blob([recipe]));
   }
 
   /** Saves the objects of all pictures as a file. */
@@ -215,13 +231,14 @@ export class App {
   /** Effect: the stage shows the current picture. */
   private followPicture(): void {
     const picture = this.studio.current.value;
-    const blob = picture && (picture.shown.value ?? picture.file);
+    const blob = picture && (this.studio.edits.shown.value ?? picture.shown.value ?? picture.file);
     const size = picture?.identity.value ?? null;
     if (size) this.stage.show(size);
     if (!picture) this.stage.show(null);
     if (blob === this.pixelsOf) return;
     this.pixelsOf = blob;
-    this.givePixels(null);
+    if (picture !== this.pictureShown) this.givePixels(null);
+    this.pictureShown = picture;
     if (blob) void this.loadPixels(blob);
   }
 
@@ -269,6 +286,7 @@ export class App {
         ? `Finding everything … ${percent(everything.done / everything.total)}`
         : "Finding everything …";
     }
+    if (this.studio.edits.running.value) return "Editing …";
     if (news.value) return news.value;
     return picture ? "Ready" : "Open a picture to begin";
   }

@@ -26,6 +26,9 @@ export function exposeDebug({ studio, stage, saved }: App): void {
       const { points, box } = studio.draft.value;
       return points.length > 0 || box ? { points, ...(box ? { box } : {}) } : null;
     },
+    /** Whether the edited picture is seen, and no step is under way. */
+    edited: () => studio.edits.shown.value !== null && !studio.edits.running.value,
+    steps: () => studio.document.value.steps,
     everything: () => studio.current.value?.everything.value.masks ?? [],
     imageId: () => studio.current.value?.identity.value?.id ?? null,
     /** Where the middle of a picture's pixel is in the window. */

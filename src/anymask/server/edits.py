@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from anymask.apps.edit.parameters import Name, kind_of_field
+from anymask.apps.edit.colours import parse_colour
+from anymask.apps.edit.parameters import Choice, Colour, Flag, Name, Number, kind_of_field
 from anymask.apps.edit.recipe import Recipe, parse_recipe, step_name
 from anymask.apps.edit.scene import Scene, Tools
+from anymask.apps.edit.steps import STEPS
+from anymask.apps.edit.steps.step import Step
 from anymask.apps.inpaint.inpainters import AutoInpainter
 from anymask.io.originals import png_bytes, read_original
+from anymask.server import schemas
 from anymask.server.errors import ApiError
 from anymask.server.limits import Limits
 from anymask.server.pictures import Picture
@@ -37,8 +41,7 @@ def checked_recipe(value: dict[str, Any], picture: Picture, limits: Limits) -> R
         for key, code in codes.items():
             _check_size(f"mask {name!r}: {key}", code["size"], picture)
     for number, entry in enumerate(recipe.entries):
-        fields = dataclasses.fields(entry.step)
-        if any(isinstance(kind_of_field(one), Name) for one in fields):
+        if _reads_files(type(entry.step)):
             raise ApiError(
                 422,
                 "step_refused",
@@ -74,6 +77,42 @@ def edited_png(content: bytes, recipe: Recipe, stopped: Callable[[], bool]) -> b
         scene = entry.step.run(scene, entry.selection)
     edited = dataclasses.replace(original, pixels=scene.picture)
     return png_bytes(edited, compress_level=_FAST_PNG)
+
+
+def catalogue() -> list[schemas.EditStep]:
+    """Every step that the server does, with what a form needs to know of its parameters."""
+    return [
+        schemas.EditStep(
+            step=name,
+            about=kind.about,
+            edge=kind.edge,
+            parameters=[_parameter(one) for one in dataclasses.fields(kind)],
+        )
+        for name, kind in STEPS.items()
+        if not _reads_files(kind)
+    ]
+
+
+def _parameter(field: dataclasses.Field[Any]) -> schemas.EditParameter:
+    kind, default = kind_of_field(field), cast("bool | float | str", field.default)
+    about = str(field.metadata["about"])
+    known = schemas.EditParameter(name=field.name, about=about, kind="flag", default=default)
+    match kind:
+        case Flag():
+            return known
+        case Number(low, high):
+            return known.model_copy(update={"kind": "number", "low": low, "high": high})
+        case Choice(options):
+            return known.model_copy(update={"kind": "choice", "options": list(options)})
+        case Colour():
+            colour = bytes(round(255 * float(part)) for part in parse_colour(str(default)))
+            update = {"kind": "colour", "default": f"#{colour.hex()}"}
+            return known.model_copy(update=update)
+    raise TypeError(f"the page has no form for {type(kind).__name__}")
+
+
+def _reads_files(kind: type[Step]) -> bool:
+    return any(isinstance(kind_of_field(one), Name) for one in dataclasses.fields(kind))
 
 
 def _check_room(value: dict[str, Any], picture: Picture, limits: Limits) -> None:

@@ -203,6 +203,27 @@ class EditRequest(_Request):
     )
 
 
+class EditParameter(BaseModel):
+    """A parameter of a step."""
+
+    name: str
+    about: str
+    kind: Literal["number", "choice", "colour", "flag"]
+    default: bool | float | str = Field(description="A colour as #rrggbb.")
+    low: float | None = Field(default=None, description="Of a number, allowed itself.")
+    high: float | None = None
+    options: list[str] | None = Field(default=None, description="Of a choice.")
+
+
+class EditStep(BaseModel):
+    """A step that an edit may have."""
+
+    step: str
+    about: str
+    edge: Literal["hard", "feather", "soft"] = Field(description="Of the masks, if left out.")
+    parameters: list[EditParameter]
+
+
 class JobStarted(BaseModel):
     """A job that was queued."""
 

@@ -115,10 +115,13 @@ class Studio:
 
     @contextmanager
     def when_stopping(self, action: Callable[[], None]) -> Iterator[None]:
-        """Have something done if the studio is stopped inside the block."""
+        """Have something done if the studio is stopped inside the block, or was before it."""
         key = object()
         with self._lock:
             self._leaving[key] = action
+            is_late = self.is_stopping
+        if is_late:
+            action()
         try:
             yield
         finally:

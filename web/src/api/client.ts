@@ -5,6 +5,8 @@ import type { components } from "./schema";
 
 export type About = components["schemas"]["About"];
 export type Uploaded = components["schemas"]["Uploaded"];
+export type StepInfo = components["schemas"]["EditStep"];
+export type ParameterInfo = components["schemas"]["EditParameter"];
 export type SamRecord = components["schemas"]["SamRecord"];
 
 /** Share of a transfer that is done, 0 to 1. */
@@ -73,13 +75,20 @@ export class Client {
 
   /** Starts everything mode; gives the job's id. */
   async everything(imageId: string, signal: AbortSignal): Promise<string> {
-    const answer = await this.fetch(`api/images/${imageId}/everything`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ preset: "fast" }),
-      signal,
-    });
+    const body = JSON.stringify({ preset: "fast" });
+    const answer = await this.post(`api/images/${imageId}/everything`, body, signal);
     return (await this.json<{ id: string }>(answer)).id;
+  }
+
+  /** What steps an edit may have. */
+  async editSteps(): Promise<StepInfo[]> {
+    return this.json(await this.fetch("api/edit-steps"));
+  }
+
+  /** The picture with the steps of a recipe, given as JSON, done. */
+  async edit(imageId: string, recipe: string, signal: AbortSignal): Promise<Blob> {
+    const answer = await this.post(`api/images/${imageId}/edit`, recipe, signal);
+    return new Blob([await whole(answer)], { type: "image/png" });
   }
 
   /** What the job tells until it ends. */
@@ -98,6 +107,15 @@ export class Client {
 
   async cancelJob(job: string): Promise<void> {
     await this.fetch(`api/jobs/${job}`, { method: "DELETE" });
+  }
+
+  private async post(path: string, body: string, signal: AbortSignal): Promise<Response> {
+    return this.fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body,
+      signal,
+    });
   }
 
   private async json<T>(answer: Response): Promise<T> {

@@ -57,17 +57,17 @@ function drawing(canvas: HTMLCanvasElement | undefined, app: App, paint: Paint):
   };
 }
 
-const picturePaint: Paint = ({ painter, pixels }) => {
+const picturePaint: Paint = ({ painter, pixels, studio }) => {
   const shown = pixels.value;
-  return (sheet) => painter.paintPicture(sheet, shown);
+  const chequered = studio.edits.shown.value !== null;
+  return (sheet) => painter.paintPicture(sheet, shown, chequered);
 };
 
 const masksPaint: Paint = ({ painter, studio }) => {
   const { opacity, masksVisible, tool } = studio.settings;
   const { objects, draft } = studio.document.value;
-  const shown = masksVisible.value
-    ? objects.filter(({ id, visible }) => visible && id !== draft.objectId)
-    : [];
+  const plain = masksVisible.value && studio.edits.shown.value === null; // they would veil the edit
+  const shown = plain ? objects.filter(({ id, visible }) => visible && id !== draft.objectId) : [];
   const found = masksVisible.value && tool.value === "everything" ? studio.found.value : [];
   const strength = opacity.value;
   return (sheet) => painter.paintMasks(sheet, shown, found, strength);

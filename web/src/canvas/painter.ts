@@ -38,15 +38,18 @@ export interface Scene {
 const INSIDE = "#1fa971";
 const OUTSIDE = "#e5484d";
 const POINT_RADIUS_PX = 6;
+const SQUARE_PX = 8;
 
 export class Painter {
   private readonly outlines = new Outlines();
 
-  paintPicture(sheet: Sheet, pixels: Pixels | null): void {
+  /** @param chequered whether squares show through where the picture is transparent. */
+  paintPicture(sheet: Sheet, pixels: Pixels | null, chequered = false): void {
     const { context, view, ratio } = sheet;
     clear(sheet);
     const level = pixels && levelFor(pixels, view.scale * ratio);
     if (!pixels || !level) return;
+    if (chequered) paintSquares(sheet, pixels);
     inPicture(sheet);
     context.imageSmoothingEnabled = view.scale * ratio < 4;
     context.imageSmoothingQuality = "medium";
@@ -173,6 +176,21 @@ function inPicture({ context, view, ratio }: Sheet): void {
 /** Coordinates are CSS pixels of the stage from here on. */
 function onStage({ context, ratio }: Sheet): void {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
+}
+
+function paintSquares(sheet: Sheet, { width, height }: Size): void {
+  const { context, view } = sheet;
+  const tile = new OffscreenCanvas(2 * SQUARE_PX, 2 * SQUARE_PX);
+  const square = tile.getContext("2d");
+  if (!square) return;
+  square.fillStyle = "#fff";
+  square.fillRect(0, 0, tile.width, tile.height);
+  square.fillStyle = "#c4c8cf";
+  square.fillRect(0, 0, SQUARE_PX, SQUARE_PX);
+  square.fillRect(SQUARE_PX, SQUARE_PX, SQUARE_PX, SQUARE_PX);
+  onStage(sheet);
+  context.fillStyle = context.createPattern(tile, "repeat") ?? "#fff";
+  context.fillRect(view.left, view.top, width * view.scale, height * view.scale);
 }
 
 function strokeLine(context: OffscreenCanvasRenderingContext2D, { path, radiusPx }: Stroke): void {

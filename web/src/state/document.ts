@@ -42,8 +42,22 @@ export interface MaskObject {
   readonly draft: Draft;
 }
 
+export type Parameter = number | string | boolean;
+
+/** A step of the picture's edit. */
+export interface EditStep {
+  readonly id: string;
+  /** What is done, by the server's name for it. */
+  readonly step: string;
+  /** The object that it is about; null: all of them. */
+  readonly on: string | null;
+  readonly parameters: Readonly<Record<string, Parameter>>;
+}
+
 export interface Document {
   readonly objects: readonly MaskObject[];
+  /** Done to the picture in this order; the picture itself stays as it is. */
+  readonly steps: readonly EditStep[];
   readonly draft: Draft;
   /** Number of the next object's name. */
   readonly nextNumber: number;
@@ -59,7 +73,7 @@ export const EMPTY_DRAFT: Draft = {
   objectId: null,
 };
 
-export const EMPTY_DOCUMENT: Document = { objects: [], draft: EMPTY_DRAFT, nextNumber: 1 };
+export const EMPTY_DOCUMENT: Document = { objects: [], steps: [], draft: EMPTY_DRAFT, nextNumber: 1 };
 
 /** Whether nothing says yet what the object is. */
 export function isEmpty(draft: Draft): boolean {

@@ -34,3 +34,9 @@ export const shortened = <T>(history: History<T>, steps: number): History<T> => 
   present: history.present,
   future: history.future.slice(0, steps),
 });
+
+export const mapped = <T>({ past, present, future }: History<T>, change: (value: T) => T): History<T> => ({
+  past: past.map(change),
+  present: change(present),
+  future: future.map(change),
+});

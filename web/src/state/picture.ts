@@ -33,6 +33,13 @@ export interface Everything {
   readonly masks: readonly FoundMask[];
 }
 
+/** What the server made of a recipe: the picture, or why there is none. */
+export interface Edited {
+  readonly recipe: string;
+  readonly blob: Blob | null;
+  readonly failure: string;
+}
+
 export const NOTHING_FOUND: Everything = { state: "idle", done: 0, total: 0, masks: [] };
 
 export class Picture {
@@ -44,6 +51,8 @@ export class Picture {
   readonly shown: Signal<Blob | null>;
   readonly history: Signal<History<Document>>;
   readonly everything = signal<Everything>(NOTHING_FOUND);
+  /** The picture with the document's steps done; null before that, and without steps. */
+  readonly edited = signal<Edited | null>(null);
   /** Ends what is under way for this picture once it is closed. */
   readonly closing = new AbortController();
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { encodeRle } from "../masks/rle";
 import { type Document, EMPTY_DOCUMENT, EMPTY_DRAFT, isUnsaved, type Label } from "./document";
 import { commit, redo, shortened, started, undo } from "./history";
+import { recipeOf } from "./recipe";
 import { type Action, reduce } from "./reduce";
 
 const mask = encodeRle({ data: Uint8Array.of(0, 1, 1, 0), width: 2, height: 2 });
@@ -137,5 +138,52 @@ describe("history", () => {
   test("a shortened history keeps the nearest steps", () => {
     const history = undo([2, 3, 4, 5].reduce(commit<number>, started<number>(1)));
     expect(shortened(history, 2)).toEqual({ past: [2, 3], present: 4, future: [5] });
+  });
+});
+
+describe("steps of an edit", () => {
+  const blur = (id: string, on: string | null = null): Action => ({
+    type: "addStep",
+    step: { id, step: "blur", on, parameters: { radius: 3 } },
+  });
+  const saved = (id: string): Action => ({ type: "save", ...made(id) });
+
+  test("they are kept in the order added, changed and removed", () => {
+    const changed: Action = { type: "changeStep", id: "1", values: { parameters: { radius: 9 } } };
+    const document = play(blur("1"), blur("2"), changed, { type: "removeStep", id: "2" });
+    expect(document.steps).toEqual([{ id: "1", step: "blur", on: null, parameters: { radius: 9 } }]);
+  });
+
+  test("an object that is deleted takes its steps along", () => {
+    const document = play(point(1, 1), saved("a"), blur("1", "a"), blur("2"), { type: "delete", id: "a" });
+    expect(document.steps.map(({ id }) => id)).toEqual(["2"]);
+  });
+});
+
+describe("the recipe", () => {
+  const two = play(
+    point(1, 1),
+    { type: "save", ...made("a") },
+    point(0, 0),
+    { type: "save", ...made("b") },
+    { type: "rename", id: "b", name: "Object 1" },
+  );
+  const step = (on: string | null): Action => ({
+    type: "addStep",
+    step: { id: "s", step: "blur", on, parameters: { edge: "hard", radius: 3 } },
+  });
+
+  test("a step about all objects brings the masks of all, under different names", () => {
+    expect(recipeOf(reduce(two, step(null)))).toEqual({
+      schema: "anymask.edit/1",
+      masks: { "Object 1": { mask }, "Object 1 (2)": { mask } },
+      steps: [{ step: "blur", edge: "hard", radius: 3 }],
+    });
+  });
+
+  test("a step about one object brings its mask alone", () => {
+    const recipe = recipeOf(reduce(two, step("b")));
+    expect(Object.keys(recipe.masks)).toEqual(["Object 1 (2)"]);
+    expect(recipe.steps[0]).toMatchObject({ on: ["Object 1 (2)"] });
   });
 });

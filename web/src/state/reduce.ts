@@ -6,6 +6,7 @@ import { colourOf } from "./colours";
 import {
   type Document,
   type Draft,
+  type EditStep,
   EMPTY_DRAFT,
   isEmpty,
   type MaskObject,
@@ -38,7 +39,12 @@ export type Action =
   | { readonly type: "delete"; readonly id: string }
   | { readonly type: "rename"; readonly id: string; readonly name: string }
   | { readonly type: "recolour"; readonly id: string; readonly colour: string }
-  | { readonly type: "show"; readonly id: string; readonly visible: boolean };
+  | { readonly type: "show"; readonly id: string; readonly visible: boolean }
+  | { readonly type: "addStep"; readonly step: EditStep }
+  | { readonly type: "changeStep"; readonly id: string; readonly values: StepValues }
+  | { readonly type: "removeStep"; readonly id: string };
+
+type StepValues = Partial<Pick<EditStep, "on" | "parameters">>;
 
 /** The document after the action; the very same one where the action changes nothing. */
 export function reduce(document: Document, action: Action): Document {
@@ -72,6 +78,15 @@ export function reduce(document: Document, action: Action): Document {
       return change(document, action.id, { colour: action.colour });
     case "show":
       return change(document, action.id, { visible: action.visible });
+    case "addStep":
+      return { ...document, steps: [...document.steps, action.step] };
+    case "changeStep":
+      return changeStep(document, action.id, action.values);
+    case "removeStep":
+      return withSteps(
+        document,
+        document.steps.filter(({ id }) => id !== action.id),
+      );
   }
 }
 
@@ -137,7 +152,8 @@ function edit(document: Document, id: string): Document {
 function remove(document: Document, id: string): Document {
   if (!objectById(document, id)) return document;
   const draft = document.draft.objectId === id ? EMPTY_DRAFT : document.draft;
-  return { ...document, objects: document.objects.filter((object) => object.id !== id), draft };
+  const objects = document.objects.filter((object) => object.id !== id);
+  return { ...document, objects, draft, steps: document.steps.filter(({ on }) => on !== id) };
 }
 
 function change(document: Document, id: string, values: Partial<MaskObject>): Document {
@@ -147,3 +163,12 @@ function change(document: Document, id: string, values: Partial<MaskObject>): Do
   if (!object || same(object)) return document;
   return { ...document, objects: document.objects.map((o) => (o.id === id ? { ...o, ...values } : o)) };
 }
+
+function changeStep(document: Document, id: string, values: StepValues): Document {
+  return withSteps(
+    document,
+    document.steps.map((step) => (step.id === id ? { ...step, ...values } : step)),
+  );
+}
+
+const withSteps = (document: Document, steps: readonly EditStep[]): Document => ({ ...document, steps });

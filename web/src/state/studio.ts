@@ -14,6 +14,7 @@ import {
   isUnsaved,
   type Point,
 } from "./document";
+import { Edits } from "./edits";
 import { Finder } from "./everything";
 import { commit, redo, undo } from "./history";
 import { newId } from "./ids";
@@ -33,6 +34,7 @@ const MOST_TIMINGS = 1000;
 
 export class Studio {
   readonly settings = new Settings();
+  readonly edits: Edits;
   readonly pictures = signal<readonly Picture[]>([]);
   readonly current: ReadonlySignal<Picture | null>;
   readonly document: ReadonlySignal<Document>;
@@ -81,6 +83,7 @@ export class Studio {
     );
     this.document = computed(() => this.current.value?.history.value.present ?? EMPTY_DOCUMENT);
     this.draft = computed(() => this.document.value.draft);
+    this.edits = new Edits(client, this.preparation, notices, this.current, this.document);
     effect(() => this.prepareCurrent());
     effect(() => this.showMask());
     effect(() => {
@@ -273,6 +276,13 @@ export class Studio {
       iou: mask.iou,
       stability: mask.stability,
     };
+  }
+
+  /** Adds a step to the picture's edit; a mask that is not saved yet is saved first. */
+  async addStep(name: string): Promise<void> {
+    if (isUnsaved(this.document.value) && !(await this.save())) return;
+    const step = this.edits.create(name);
+    if (step) this.dispatch({ type: "addStep", step });
   }
 
   // --- everything mode

@@ -1,7 +1,8 @@
 /** Keeps the session in the browser while it changes, and brings it back. */
 
 import { effect, signal } from "@preact/signals";
-import { shortened } from "../state/history";
+import { type Document, EMPTY_DOCUMENT } from "../state/document";
+import { type History, mapped, shortened } from "../state/history";
 import { sentence } from "../state/notices";
 import { Picture } from "../state/picture";
 import type { Studio } from "../state/studio";
@@ -133,7 +134,11 @@ export async function picturesOf(session: KeptSession, sessions: Sessions): Prom
     const kept = await sessions.file(key);
     if (!kept) continue;
     const shown = kept.shown === "file" ? kept.file : kept.shown;
-    pictures.push(new Picture(name, kept.file, key, { identity, shown, history }));
+    pictures.push(new Picture(name, kept.file, key, { identity, shown, history: current(history) }));
   }
   return pictures;
 }
+
+/** A history that was kept before documents had all that they have now. */
+const current = (history: History<Document>) =>
+  mapped(history, (document) => ({ ...EMPTY_DOCUMENT, ...document }));

@@ -2,6 +2,7 @@ import type { App } from "../app";
 import { isEmpty, type MaskObject } from "../state/document";
 import { Candidates } from "./candidates";
 import { Button, Slider } from "./controls";
+import { EditSection } from "./edit_section";
 
 /** The column beside the picture: what to do with the mask, and the objects there are. */
 export function Panel({ app }: { app: App }) {
@@ -12,6 +13,7 @@ export function Panel({ app }: { app: App }) {
       <Candidates app={app} />
       <Actions app={app} />
       <Objects app={app} />
+      <EditSection app={app} />
       <Slider
         name="Mask opacity"
         min={0}

@@ -1,4 +1,4 @@
-"""``/api/images/ID/edit``: a recipe in, the edited picture out."""
+"""``/api/edit-steps`` and ``/api/images/ID/edit``: a recipe in, the edited picture out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from fastapi.responses import Response
 
 from anymask.server import schemas
 from anymask.server.dependencies import ImageId, StudioOf, binary, errors, outcome
-from anymask.server.edits import checked_recipe, edited_png
+from anymask.server.edits import catalogue, checked_recipe, edited_png
 
-router = APIRouter(prefix="/api/images", tags=["images"])
+router = APIRouter(prefix="/api", tags=["edits"])
+
+
+@router.get("/edit-steps", responses=errors())
+async def edit_steps() -> list[schemas.EditStep]:
+    """What an edit may do."""
+    return catalogue()
 
 
 @router.post(
-    "/{image_id}/edit",
+    "/images/{image_id}/edit",
     response_class=Response,
     responses=binary("image/png") | errors(404, 408, 413, 422, 429),
 )
