@@ -101,6 +101,12 @@ class Tab:
         field.fill(name)
         field.blur()
 
+    def edit(self, step: str) -> None:
+        """Add a step and wait for the picture."""
+        self.page.get_by_text("Edit picture").click()
+        self.page.get_by_role("combobox", name="Add a step").select_option(step)
+        self.until("() => window.__anymask.edited()")
+
     def shoot(self, path: Path) -> None:
         """Write what is seen."""
         self.page.wait_for_timeout(150)  # two frames, so that all is painted
@@ -118,6 +124,8 @@ def take(browser: Browser, url: str, out: Path) -> None:
     tab.page.mouse.move(*tab.place(90, 330))
     tab.until("() => window.__anymask.currentMask() !== null")
     tab.shoot(out / "studio-click.webp")
+    tab.edit("recolour")
+    tab.shoot(out / "studio-edit.webp")
     tab = Tab(browser, url, WIDE, "dark")
     tab.open("astronaut.jpg")
     tab.tool("Multi-mask")

@@ -214,6 +214,14 @@ class Studio:
         self.button("Save object").click()
         self.wait_objects(count + 1)
 
+    def add_step(self, step: str) -> None:
+        """Add a step of editing and wait for its picture."""
+        steps = self.page.get_by_role("combobox", name="Add a step")
+        if not steps.is_visible():
+            self.page.get_by_text("Edit picture").click()
+        steps.select_option(step)
+        self.until("() => window.__anymask.edited()")
+
     def pixels(self) -> np.ndarray:
         """What is seen of the stage, (H, W, 3) uint8."""
         shot = self.page.get_by_test_id("stage").screenshot()

@@ -44,6 +44,8 @@ def test_assistive_technology_finds_no_serious_obstacle(
     studio.click(*CUP)
     studio.save_object()
     assert violations(studio) == []
+    studio.add_step("recolour")
+    assert violations(studio) == []
     studio.button("Shortcuts").click()
     assert violations(studio) == []
 

@@ -23,12 +23,6 @@ EDITED = "() => window.__anymask.edited()"
 PLAIN = "() => !window.__anymask.edited()"
 
 
-def add(studio: Studio, step: str) -> None:
-    studio.page.get_by_text("Edit picture").click()
-    studio.page.get_by_role("combobox", name="Add a step").select_option(step)
-    studio.until(EDITED)
-
-
 @pytest.fixture
 def with_cup(studio: Studio) -> Studio:
     studio.open(COFFEE)
@@ -48,7 +42,7 @@ def test_a_step_saves_the_mask_changes_the_picture_and_removing_it_undoes_it(
     studio = with_cup
     studio.page.mouse.move(2, 2)
     mask = studio.wait_mask()
-    add(studio, "recolour")
+    studio.add_step("recolour")
     studio.wait_objects(1)
     original, edited = read_image(COFFEE), saved_picture(studio, tmp_path)
     changed = (edited != original).any(2)
@@ -65,7 +59,7 @@ def test_a_step_saves_the_mask_changes_the_picture_and_removing_it_undoes_it(
 def test_the_edit_is_seen_and_the_original_for_comparison(with_cup: Studio) -> None:
     studio = with_cup
     studio.save_object()
-    add(studio, "background-colour")
+    studio.add_step("background-colour")
     studio.page.mouse.move(2, 2)
     studio.page.wait_for_timeout(300)
     edited = studio.pixels()
@@ -78,7 +72,7 @@ def test_the_edit_is_seen_and_the_original_for_comparison(with_cup: Studio) -> N
 
 def test_parameters_change_the_picture(with_cup: Studio, tmp_path: Path) -> None:
     studio = with_cup
-    add(studio, "background-colour")
+    studio.add_step("background-colour")
     colour = studio.page.get_by_label("Colour", exact=True)
     colour.fill("#ff0000")
     colour.dispatch_event("change")
@@ -89,7 +83,7 @@ def test_parameters_change_the_picture(with_cup: Studio, tmp_path: Path) -> None
 
 def test_the_recipe_gives_the_same_picture_in_python(with_cup: Studio, tmp_path: Path) -> None:
     studio = with_cup
-    add(studio, "background-blur")
+    studio.add_step("background-blur")
     studio.page.get_by_role("combobox", name="Add a step").select_option("outline")
     studio.until("() => window.__anymask.steps().length === 2")
     studio.until(EDITED)
@@ -106,7 +100,7 @@ def test_edits_survive_a_reload(open_studio: Callable[[], Studio], tmp_path: Pat
     studio = open_studio()
     studio.open(COFFEE)
     studio.click(*CUP)
-    add(studio, "greyscale")
+    studio.add_step("greyscale")
     before = saved_picture(studio, tmp_path)
     studio.wait_saved()
     studio.page.reload()
