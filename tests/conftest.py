@@ -11,7 +11,9 @@ from hypothesis import settings
 from anymask.inference.load import load_model
 from anymask.inference.segment import Model
 from anymask.io.weights.cache import LocatedWeights, locate
-from anymask.io.weights.zoo import find_entry
+from anymask.io.weights.zoo import TEXT_ZOO, find_entry
+from anymask.words.load import load_scorer
+from anymask.words.scorer import RegionTextScorer
 
 # The same examples at every run: a failure belongs to the change that is tested.
 settings.register_profile("anymask", derandomize=True, deadline=None)
@@ -59,3 +61,11 @@ def default_model(default_weights: LocatedWeights) -> Model:
     """The default model on PyTorch and the CPU, shared by all tests: it keeps no state."""
     assert default_weights.files
     return load_model("vit_t", device="cpu", engine="torch", offline=True)
+
+
+@pytest.fixture(scope="session")
+def offline_scorer() -> RegionTextScorer:
+    """The scorer with published weights; never fetched by a test."""
+    if any(locate(entry) is None for entry in TEXT_ZOO):
+        pytest.skip("the weights for words are not in the cache; run `anymask models fetch text`")
+    return load_scorer(offline=True)

@@ -22,7 +22,9 @@ from anymask.server.app import create_app
 from anymask.server.limits import Limits
 from anymask.server.security import Access
 from anymask.server.studio import Studio
+from anymask.words.scorer import RegionTextScorer
 from models import tiny_sam
+from scorers import ColourScorer
 
 DEADLINE_SECONDS = 30
 
@@ -112,10 +114,11 @@ def running(
     *,
     access: Access | None = None,
     static: Path | None = None,
+    scorer: Callable[[], RegionTextScorer] = ColourScorer,
     **limits: Any,
 ) -> Iterator[tuple[Studio, int]]:
     """A server in a thread; yields what it holds and its port."""
-    studio = Studio(model, Graphs(), folder, Limits(**limits))
+    studio = Studio(model, Graphs(), folder, Limits(**limits), scorer)
     app = create_app(studio, access=access, static=static or folder / "no page")
     ready, listener = threading.Event(), run.listen("127.0.0.1", 0)
     server = run.Server(run.make_config(app, studio.limits.header_seconds), studio, ready.set)

@@ -27,6 +27,7 @@ from anymask.cli.model_choice import (
 )
 from anymask.cli.models import CacheDirOption, ModelDirOption
 from anymask.cli.progress import ProgressBar
+from anymask.cli.words_options import ScorerOption
 from anymask.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def serve(
     open_: Annotated[
         bool, typer.Option("--open/--no-open", help="Show the page in the browser.")
     ] = False,
+    scorer: ScorerOption = "offline",
     model: ModelOption = None,
     checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
@@ -141,7 +143,7 @@ def serve(
         model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
     check_model(choice)
-    order = _Order(port, resolve_cache_dir(cache_dir), open_)
+    order = _Order(port, resolve_cache_dir(cache_dir), open_, scorer)
     _run(order, choice, access, limits)
 
 
@@ -152,6 +154,7 @@ class _Order:
     port: int
     cache_dir: Path
     open_page: bool
+    scorer: str
 
 
 def _require_extra() -> None:
@@ -214,7 +217,7 @@ def _run(order: _Order, choice: ModelChoice, access: Access, limits: Limits) -> 
     listener = run.listen(access.host, order.port)
     url = run.url_of(listener, access.host, access.token)
     with listener, ProgressBar() as progress:
-        studio = _studio(choice, order.cache_dir, limits, progress)
+        studio = _studio(choice, order, limits, progress)
 
         def on_ready() -> None:
             typer.echo(f"anymask is ready at {url}")
@@ -224,9 +227,21 @@ def _run(order: _Order, choice: ModelChoice, access: Access, limits: Limits) -> 
         run.serve(studio, listener, access, on_ready)
 
 
-def _studio(choice: ModelChoice, cache_dir: Path, limits: Limits, progress: ProgressBar) -> Studio:
+def _studio(choice: ModelChoice, order: _Order, limits: Limits, progress: ProgressBar) -> Studio:
     from anymask.export.bundle import page_bundle
     from anymask.server.studio import Studio
+    from anymask.words.load import load_scorer
 
     model = load(choice, progress)
-    return Studio(model, page_bundle(model), cache_dir, limits)
+    return Studio(
+        model,
+        page_bundle(model),
+        order.cache_dir,
+        limits,
+        lambda: load_scorer(
+            order.scorer,
+            cache_dir=choice.cache_dir,
+            model_dir=choice.model_dir,
+            offline=choice.offline,
+        ),
+    )

@@ -22,6 +22,8 @@ from anymask.inference.segment import Model
 from anymask.server.jobs import Job
 from anymask.types.masks import MASK_THRESHOLD, Masks
 from anymask.types.prompt import Prompt
+from anymask.types.records import MaskRecord
+from anymask.words.find import PhraseResult
 
 
 def masks_json(
@@ -75,11 +77,28 @@ def everything_json(
         Cancelled: the job was stopped.
     """
     records = everything(model, image, settings, progress=job.progress, cancel=job.is_stopped)
-    rows = [sam_record(record) for record in records]
-    for row in rows:
-        row["predicted_iou"] = finite(row["predicted_iou"])
-        row["stability_score"] = finite(row["stability_score"])
-    return _json({"records": rows})
+    return _json({"records": [_record(record) for record in records]})
+
+
+def text_json(results: Sequence[PhraseResult]) -> bytes:
+    """What was found for phrases as the result's body; records come phrase by phrase."""
+    return _json(
+        {
+            "phrases": [{"phrase": one.phrase, "presence": one.presence} for one in results],
+            "records": [
+                {**_record(found.record), "label": one.phrase, "score": found.score}
+                for one in results
+                for found in one.found
+            ],
+        }
+    )
+
+
+def _record(record: MaskRecord) -> dict[str, Any]:
+    row = sam_record(record)
+    row["predicted_iou"] = finite(row["predicted_iou"])
+    row["stability_score"] = finite(row["stability_score"])
+    return row
 
 
 def finite(number: float) -> float | None:

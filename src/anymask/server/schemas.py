@@ -11,6 +11,7 @@ from anymask.server.jobs import JobState
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Phrase = Annotated[str, Field(min_length=1, max_length=200)]
 PresetName = Literal["exact", "fast", "sa1b", "proposals", "edges"]
 
 
@@ -185,6 +186,21 @@ class EverythingRequest(_Request):
     novel_distance: float | None = Field(default=None, ge=0)
 
 
+class TextRequest(_Request):
+    """What to look for, each phrase by itself."""
+
+    phrases: list[Phrase] = Field(min_length=1, max_length=64)
+    negative: list[Phrase] = Field(
+        default=[],
+        max_length=64,
+        description="A region that fits one of these better is left out.",
+    )
+    threshold: float | None = Field(
+        default=None, ge=0, le=1, description="Least score; null: what suits the scorer."
+    )
+    most: int | None = Field(default=None, ge=1, description="Masks a phrase; null: all.")
+
+
 class EditMask(_Request):
     """The mask of an object that steps are about."""
 
@@ -256,3 +272,24 @@ class EverythingResult(BaseModel):
     """All masks of a picture."""
 
     records: list[SamRecord]
+
+
+class LabelledRecord(SamRecord):
+    """A mask that was found for a phrase."""
+
+    label: str = Field(description="The phrase.")
+    score: float = Field(description="How well it fits, 0 to 1.")
+
+
+class PhrasePresence(BaseModel):
+    """A phrase and how likely there is such a thing."""
+
+    phrase: str
+    presence: float = Field(description="Best score of any region, 0 to 1.")
+
+
+class TextResult(BaseModel):
+    """What was found for phrases; nothing is a normal answer."""
+
+    phrases: list[PhrasePresence]
+    records: list[LabelledRecord] = Field(description="Phrase by phrase, the best first.")

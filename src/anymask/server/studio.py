@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from anymask.errors import ImageError, MissingExtraError
 from anymask.inference.encoded import EncodedImage
+from anymask.inference.everything.generate import everything
 from anymask.inference.everything.settings import EverythingSettings
 from anymask.inference.segment import Model
 from anymask.io.decode import PictureSizeError
 from anymask.io.images import read_image
-from anymask.server.answers import everything_json
+from anymask.server.answers import everything_json, text_json
 from anymask.server.decoder_files import DecoderFiles, sha256
 from anymask.server.embeddings import EmbeddingCache
 from anymask.server.encoder import EncodeQueue, Prepared, Standing, prepare
@@ -30,6 +31,10 @@ from anymask.server.limits import Limits
 from anymask.server.pictures import Picture, PictureStore
 from anymask.server.spool import Spool
 from anymask.server.uploads import Arrivals
+from anymask.server.words import TextOrder, WordSearch
+from anymask.types.records import MaskRecord
+from anymask.words.load import load_scorer
+from anymask.words.scorer import RegionTextScorer
 
 T = TypeVar("T")
 _POINTS_PER_STEP = 16
@@ -57,10 +62,16 @@ class Studio:
         decoder: the graphs for the page.
         cache_dir: where embeddings are kept between runs.
         limits: what bounds everything.
+        load_scorer: makes what knows words, when the first phrase comes; left out, the offline one.
     """
 
     def __init__(
-        self, model: Model, decoder: DecoderFiles, cache_dir: Path, limits: Limits
+        self,
+        model: Model,
+        decoder: DecoderFiles,
+        cache_dir: Path,
+        limits: Limits,
+        load_scorer: Callable[[], RegionTextScorer] = load_scorer,
     ) -> None:
         self.model, self.decoder, self.limits = model, decoder, limits
         self.decoder_sha256 = {name: sha256(content) for name, content in decoder.files.items()}
@@ -78,6 +89,7 @@ class Studio:
             model, self.embeddings, workers=limits.encoders, waiting=limits.encode_queue
         )
         self.jobs = JobStore(limits.jobs, limits.result_bytes)
+        self._words = WordSearch(load_scorer)
         self.arrivals = Arrivals(self._spool.folder, limits.uploads, limits.picture_disk_bytes)
         self._readers = ThreadPoolExecutor(2, "anymask-read")
         self._workers = Bounded(2, limits.decode_queue)
@@ -191,6 +203,7 @@ class Studio:
         """
         if not self.pictures.drop(image_id):
             raise unknown_image(image_id)
+        self._words.forget(image_id)
         self.encoder.after(image_id, lambda: self._drop_embedding(image_id))
 
     def _drop_embedding(self, image_id: str) -> None:
@@ -252,6 +265,26 @@ class Studio:
         self._check_points(picture, settings)
         return self.jobs.submit(picture.id, lambda job: self._everything(picture, settings, job))
 
+    def text(self, picture: Picture, order: TextOrder) -> Job:
+        """Queue the search for phrases in a picture.
+
+        Raises:
+            ApiError: 429, enough is queued.
+        """
+        return self.jobs.submit(picture.id, lambda job: self._text(picture, order, job))
+
+    def _text(self, picture: Picture, order: TextOrder, job: Job) -> bytes:
+        def records() -> list[MaskRecord]:
+            image = self.embeddings.hot(self.encoded(picture).result())
+            settings = self.in_steps(order.settings.regions)
+            return everything(
+                self.model, image, settings, progress=job.progress, cancel=job.is_stopped
+            )
+
+        return text_json(
+            self._words.find(picture.id, order, lambda: self.rgb(picture), records, job)
+        )
+
     def _check_points(self, picture: Picture, settings: EverythingSettings) -> None:
         grids = settings.grids()
         crops = settings.crops((picture.height, picture.width))
@@ -269,10 +302,11 @@ class Studio:
         image = self.embeddings.hot(self.encoded(picture).result()) if whole else self.rgb(picture)
         return everything_json(self.model, image, settings, job)
 
-    @property
-    def points_per_step(self) -> int | None:
-        """How many points a job asks at once; None leaves it to the settings."""
-        return _POINTS_PER_STEP if self.model.backend.name == "onnx" else None
+    def in_steps(self, settings: EverythingSettings) -> EverythingSettings:
+        """Settings of a job that can be cancelled soon."""
+        if self.model.backend.name != "onnx":
+            return settings
+        return replace(settings, points_per_batch=_POINTS_PER_STEP)
 
 
 class Bounded:

@@ -133,12 +133,56 @@ def match_phrases(
     Raises:
         PromptError: no phrase, or an empty one.
     """
+    check_phrases(phrases, "phrases")
+    return match_regions(scorer, Regions.of(scorer, image_rgb, records), phrases, settings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """Masks of a picture as a scorer sees them, to be asked for many phrases.
+
+    Attributes:
+        records: N masks, none of them empty.
+        embedded: (N, D) float32 of `RegionTextScorer.embed_regions`.
+    """
+
+    records: tuple[MaskRecord, ...]
+    embedded: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls, scorer: RegionTextScorer, image_rgb: NDArray[np.uint8], records: Sequence[MaskRecord]
+    ) -> Regions:
+        """Look at masks of an (H, W, 3) uint8 picture; empty ones are left out."""
+        there = tuple(one for one in records if one.area)
+        return cls(there, scorer.embed_regions(image_rgb, [one.mask for one in there]))
+
+
+def match_regions(
+    scorer: RegionTextScorer,
+    regions: Regions,
+    phrases: Sequence[str],
+    settings: TextSettings | None = None,
+) -> list[PhraseResult]:
+    """Masks for phrases among regions that were looked at already.
+
+    Args:
+        scorer: the one that looked.
+        regions: of one picture.
+        phrases: such as "a dog".
+        settings: see `segment_text`.
+
+    Returns:
+        One result a phrase, in their order.
+
+    Raises:
+        PromptError: no phrase, or an empty one.
+    """
     settings = settings or TextSettings()
     asked = check_phrases(phrases, "phrases")
     unwanted = check_phrases(settings.negative, "negative") if settings.negative else []
-    records = [one for one in records if one.area]
-    regions = scorer.embed_regions(image_rgb, [one.mask for one in records])
-    scores = score(regions, scorer.embed_phrases([*asked, *unwanted]))
+    records = regions.records
+    scores = score(regions.embedded, scorer.embed_phrases([*asked, *unwanted]))
     wanted = scores[:, : len(asked)]
     least = scorer.threshold if settings.threshold is None else settings.threshold
     limits = np.full(len(records), least)

@@ -1,4 +1,4 @@
-"""``/api/jobs``: everything mode in the background, with its progress as an event stream."""
+"""``/api/jobs``: everything mode and phrases in the background, with progress as events."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from anymask.server.dependencies import ImageId, JobId, StudioOf, errors
 from anymask.server.errors import ApiError
 from anymask.server.jobs import FINAL, Job, Snapshot
 from anymask.server.studio import Studio
+from anymask.server.words import TextOrder
+from anymask.words.find import TextSettings
+from anymask.words.naming import check_phrases
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 
@@ -40,6 +43,19 @@ async def everything(
     """Begin to find all masks of a picture."""
     picture = studio.picture(image_id)
     job = studio.everything(picture, _settings(body, studio))
+    return schemas.JobStarted(id=job.id, state=job.snapshot.state)
+
+
+@router.post("/images/{image_id}/text", status_code=202, responses=errors(404, 408, 413, 422, 429))
+async def text(
+    image_id: ImageId, body: schemas.TextRequest, studio: StudioOf
+) -> schemas.JobStarted:
+    """Begin to find masks for phrases."""
+    picture = studio.picture(image_id)
+    phrases = tuple(check_phrases(body.phrases, "phrases"))
+    negative = tuple(check_phrases(body.negative, "negative")) if body.negative else ()
+    settings = TextSettings(threshold=body.threshold, most=body.most, negative=negative)
+    job = studio.text(picture, TextOrder(phrases, settings))
     return schemas.JobStarted(id=job.id, state=job.snapshot.state)
 
 
@@ -72,7 +88,7 @@ async def job_events(job_id: JobId, studio: StudioOf) -> StreamingResponse:
 
 @router.get(
     "/jobs/{job_id}/result",
-    response_model=schemas.EverythingResult,
+    response_model=schemas.EverythingResult | schemas.TextResult,
     responses=errors(404, 409, 422),
 )
 async def job_result(job_id: JobId, studio: StudioOf) -> Response:
@@ -88,10 +104,7 @@ async def job_result(job_id: JobId, studio: StudioOf) -> Response:
 
 def _settings(body: schemas.EverythingRequest, studio: Studio) -> EverythingSettings:
     given = body.model_dump(exclude={"preset"}, exclude_none=True)
-    step = studio.points_per_step
-    if step is not None:
-        given["points_per_batch"] = step
-    return replace(preset(body.preset), **given)
+    return studio.in_steps(replace(preset(body.preset), **given))
 
 
 def _status(job: Job) -> schemas.JobStatus:
