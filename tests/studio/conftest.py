@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from anymask.inference.load import load_model
 from anymask.inference.segment import Model
-from anymask.io.weights.cache import LocatedWeights
+from anymask.io.weights.cache import LocatedWeights, locate
+from anymask.io.weights.zoo import TEXT_ZOO
 from conftest import REPOSITORY
 from studio.tab import Studio
 
@@ -86,8 +87,12 @@ def built_page() -> Path:
 def server(
     built_page: Path, default_weights: LocatedWeights, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """One server for all tests."""
-    server = Server(tmp_path_factory.mktemp("server"), folder_of(default_weights))
+    """One server for all tests; it knows words where their weights are in the cache."""
+    weights = tmp_path_factory.mktemp("weights")
+    for located in (default_weights, *map(locate, TEXT_ZOO)):
+        for path in located.files.values() if located else ():
+            (weights / path.name).symlink_to(path)
+    server = Server(tmp_path_factory.mktemp("server"), weights)
     server.start()
     yield server
     server.stop()

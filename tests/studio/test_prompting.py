@@ -153,6 +153,22 @@ def test_everything_can_be_cancelled(studio: Studio) -> None:
     assert studio.page.evaluate("window.__anymask.everything().length") == 0
 
 
+@pytest.mark.usefixtures("offline_scorer")
+def test_what_a_phrase_names_is_found_and_kept_by_its_name(studio: Studio) -> None:
+    studio.open(COFFEE)
+    studio.tool("Everything")
+    field = studio.page.get_by_role("textbox", name="Find by words")
+    field.fill("a cup, a zebra")
+    field.press("Enter")
+    studio.until("() => window.__anymask.everything().length > 0", timeout_seconds=120)
+    studio.hover(*CUP)
+    studio.wait_mask()
+    studio.page.mouse.click(*studio.place(*CUP))
+    studio.wait_objects(1)
+    (cup,) = studio.page.evaluate("window.__anymask.objects()")
+    assert cup["name"] == "a cup"
+
+
 def test_brush_and_eraser_touch_a_mask_up(studio: Studio) -> None:
     studio.open(COFFEE)
     studio.click(*CUP)

@@ -8,6 +8,7 @@ export type Uploaded = components["schemas"]["Uploaded"];
 export type StepInfo = components["schemas"]["EditStep"];
 export type ParameterInfo = components["schemas"]["EditParameter"];
 export type SamRecord = components["schemas"]["SamRecord"];
+export type LabelledRecord = components["schemas"]["LabelledRecord"];
 
 /** Share of a transfer that is done, 0 to 1. */
 export type Progress = (share: number) => void;
@@ -80,6 +81,12 @@ export class Client {
     return (await this.json<{ id: string }>(answer)).id;
   }
 
+  /** Starts to look for phrases; gives the job's id. */
+  async text(imageId: string, phrases: readonly string[], signal: AbortSignal): Promise<string> {
+    const answer = await this.post(`api/images/${imageId}/text`, JSON.stringify({ phrases }), signal);
+    return (await this.json<{ id: string }>(answer)).id;
+  }
+
   /** What steps an edit may have. */
   async editSteps(): Promise<StepInfo[]> {
     return this.json(await this.fetch("api/edit-steps"));
@@ -101,8 +108,10 @@ export class Client {
     }
   }
 
-  async jobResult(job: string): Promise<SamRecord[]> {
-    return (await this.json<{ records: SamRecord[] }>(await this.fetch(`api/jobs/${job}/result`))).records;
+  /** What a job found; masks for phrases have labels. */
+  async jobResult(job: string): Promise<(SamRecord | LabelledRecord)[]> {
+    const answer = await this.fetch(`api/jobs/${job}/result`);
+    return (await this.json<{ records: (SamRecord | LabelledRecord)[] }>(answer)).records;
   }
 
   async cancelJob(job: string): Promise<void> {

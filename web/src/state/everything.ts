@@ -1,6 +1,6 @@
-/** Everything mode: a job of the server, its masks, and which of them lies under the pointer. */
+/** Everything mode and phrases: jobs of the server, their masks, and which lies under the pointer. */
 
-import type { Client, SamRecord } from "../api/client";
+import type { Client, LabelledRecord, SamRecord } from "../api/client";
 import { type Rle, rleBox, rleHolds } from "../masks/rle";
 import { type Notices, sentence } from "./notices";
 import { patiently } from "./patience";
@@ -16,22 +16,23 @@ export class Finder {
     private readonly notices: Notices,
   ) {}
 
-  /** Finds all masks of the picture; what was found before is replaced. */
-  async find(picture: Picture): Promise<void> {
+  /** Finds all masks of the picture, or those for phrases; what was found before is replaced. */
+  async find(picture: Picture, phrases: readonly string[] = []): Promise<void> {
     if (this.jobs.has(picture.key)) return;
     const stop = new AbortController();
     picture.closing.signal.addEventListener("abort", () => stop.abort(), { once: true });
     this.jobs.set(picture.key, stop);
     picture.everything.value = { ...NOTHING_FOUND, state: "running" };
     try {
-      const records = await this.run(picture, stop.signal);
+      const records = await this.run(picture, phrases, stop.signal);
       const masks = records.map(found).sort((a, b) => b.area - a.area);
       picture.everything.value = { ...NOTHING_FOUND, state: "done", masks };
       this.notices.tell(masks.length === 1 ? "1 mask found" : `${masks.length} masks found`);
     } catch (error) {
       picture.everything.value = NOTHING_FOUND;
       if (stop.signal.aborted) this.notices.tell("Cancelled");
-      else this.notices.alert(`Everything mode failed. ${sentence(error)}`);
+      else
+        this.notices.alert(`${phrases.length ? "The search" : "Everything mode"} failed. ${sentence(error)}`);
     } finally {
       this.jobs.delete(picture.key);
     }
@@ -41,8 +42,14 @@ export class Finder {
     this.jobs.get(picture.key)?.abort();
   }
 
-  private async run(picture: Picture, signal: AbortSignal): Promise<SamRecord[]> {
-    const job = await this.preparation.known(picture, ({ id }) => this.client.everything(id, signal));
+  private async run(
+    picture: Picture,
+    phrases: readonly string[],
+    signal: AbortSignal,
+  ): Promise<(SamRecord | LabelledRecord)[]> {
+    const job = await this.preparation.known(picture, ({ id }) =>
+      phrases.length ? this.client.text(id, phrases, signal) : this.client.everything(id, signal),
+    );
     signal.addEventListener("abort", () => void this.client.cancelJob(job).catch(() => undefined), {
       once: true,
     });
@@ -63,10 +70,18 @@ export class Finder {
   }
 }
 
-function found(record: SamRecord): FoundMask {
+/** The phrases of a text with commas between them. */
+export const phrasesOf = (text: string): string[] =>
+  text
+    .split(",")
+    .map((one) => one.trim())
+    .filter(Boolean);
+
+function found(record: SamRecord | LabelledRecord): FoundMask {
   const { size, counts } = record.segmentation;
   const mask: Rle = { size: [size[0] ?? 0, size[1] ?? 0], counts };
   return {
+    label: "label" in record ? record.label : null,
     mask,
     box: rleBox(mask),
     area: record.area,

@@ -15,8 +15,10 @@ export interface Identity {
   readonly height: number;
 }
 
-/** A mask that everything mode found. */
+/** A mask that everything mode found, or that was found for a phrase. */
 export interface FoundMask {
+  /** The phrase; null without one. */
+  readonly label: string | null;
   readonly mask: Rle;
   readonly box: BoxXyxy;
   readonly area: number;

@@ -81,6 +81,18 @@ describe("objects", () => {
     expect(objects.map((o) => o.name)).toEqual(["Object 2"]);
   });
 
+  test("objects that were found for a phrase are called by it, each differently", () => {
+    const { objects } = play({
+      type: "add",
+      objects: [
+        { ...made("a"), name: "a cup" },
+        { ...made("b"), name: "a cup" },
+        { ...made("c"), name: null },
+      ],
+    });
+    expect(objects.map((o) => o.name)).toEqual(["a cup", "a cup 2", "Object 3"]);
+  });
+
   test("editing an object and saving changes that object and no other", () => {
     const two = play(point(1, 1), { type: "save", ...made("a") }, point(2, 2), {
       type: "save",

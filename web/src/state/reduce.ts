@@ -24,6 +24,8 @@ export interface FinishedMask {
 
 export interface NewObject extends FinishedMask {
   readonly id: string;
+  /** What it is; without one it gets a number. */
+  readonly name?: string | null;
 }
 
 export type Action =
@@ -130,7 +132,7 @@ function append(document: Document, made: NewObject, draft: Draft): Document {
   const number = document.nextNumber;
   const object: MaskObject = {
     id: made.id,
-    name: `Object ${number}`,
+    name: made.name ? freeName(document, made.name) : `Object ${number}`,
     colour: colourOf(number),
     visible: true,
     mask: made.mask,
@@ -140,6 +142,14 @@ function append(document: Document, made: NewObject, draft: Draft): Document {
     draft: { ...draft, objectId: made.id },
   };
   return { ...document, objects: [...document.objects, object], nextNumber: number + 1 };
+}
+
+/** The name, with a number where it is taken. */
+function freeName(document: Document, name: string): string {
+  const taken = new Set(document.objects.map((object) => object.name));
+  let free = name;
+  for (let number = 2; taken.has(free); number++) free = `${name} ${number}`;
+  return free;
 }
 
 function edit(document: Document, id: string): Document {

@@ -15,7 +15,7 @@ import {
   type Point,
 } from "./document";
 import { Edits } from "./edits";
-import { Finder } from "./everything";
+import { Finder, phrasesOf } from "./everything";
 import { commit, redo, undo } from "./history";
 import { newId } from "./ids";
 import { Notices, sentence } from "./notices";
@@ -291,6 +291,12 @@ export class Studio {
     if (this.current.value) await this.finder.find(this.current.value);
   }
 
+  /** Finds masks for the phrases of a text with commas between them. */
+  async findText(text: string): Promise<void> {
+    const phrases = phrasesOf(text);
+    if (this.current.value && phrases.length) await this.finder.find(this.current.value, phrases);
+  }
+
   cancelEverything(): void {
     if (this.current.value) this.finder.cancel(this.current.value);
   }
@@ -299,8 +305,9 @@ export class Studio {
   keep(masks: readonly FoundMask[]): void {
     const picture = this.current.value;
     if (!picture || masks.length === 0) return;
-    const objects = masks.map(({ mask, area, iou, stability }) => ({
+    const objects = masks.map(({ label, mask, area, iou, stability }) => ({
       id: newId(),
+      name: label,
       mask,
       area,
       iou,

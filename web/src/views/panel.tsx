@@ -50,10 +50,11 @@ function EverythingSection({ app: { studio } }: { app: App }) {
         disabled={!picture}
         onClick={() => void studio.findEverything()}
       />
+      <TextSearch disabled={!picture} onFind={(text) => void studio.findText(text)} />
       {state === "done" && (
         <>
           <p class="note">
-            {found.length === 0 ? "Nothing more to keep." : `${found.length} masks: click the ones to keep.`}
+            {found.length === 0 ? "Nothing to keep." : `${found.length} masks: click the ones to keep.`}
           </p>
           <Button
             icon="save"
@@ -65,6 +66,30 @@ function EverythingSection({ app: { studio } }: { app: App }) {
         </>
       )}
     </section>
+  );
+}
+
+function TextSearch({ disabled, onFind }: { disabled: boolean; onFind: (text: string) => void }) {
+  const find = (event: SubmitEvent & { currentTarget: HTMLFormElement }) => {
+    event.preventDefault();
+    onFind(String(new FormData(event.currentTarget).get("phrases") ?? ""));
+  };
+  return (
+    <form class="search" onSubmit={find}>
+      <input
+        type="text"
+        name="phrases"
+        aria-label="Find by words"
+        placeholder="a cup, a spoon"
+        title="Phrases, with commas between them"
+        maxLength={200}
+        autocomplete="off"
+        disabled={disabled}
+      />
+      <button type="submit" class="button plain" disabled={disabled}>
+        Find
+      </button>
+    </form>
   );
 }
 
