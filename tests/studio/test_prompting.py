@@ -161,6 +161,7 @@ def test_what_a_phrase_names_is_found_and_kept_by_its_name(studio: Studio) -> No
     field.fill("a cup, a zebra")
     field.press("Enter")
     studio.until("() => window.__anymask.everything().length > 0", timeout_seconds=120)
+    assert field.input_value() == "a cup, a zebra"
     studio.hover(*CUP)
     studio.wait_mask()
     studio.page.mouse.click(*studio.place(*CUP))

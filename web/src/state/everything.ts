@@ -27,7 +27,7 @@ export class Finder {
       const records = await this.run(picture, phrases, stop.signal);
       const masks = records.map(found).sort((a, b) => b.area - a.area);
       picture.everything.value = { ...NOTHING_FOUND, state: "done", masks };
-      this.notices.tell(masks.length === 1 ? "1 mask found" : `${masks.length} masks found`);
+      this.notices.tell(counted(masks.length));
     } catch (error) {
       picture.everything.value = NOTHING_FOUND;
       if (stop.signal.aborted) this.notices.tell("Cancelled");
@@ -69,6 +69,9 @@ export class Finder {
     return patiently(() => this.client.jobResult(job), this.notices, signal);
   }
 }
+
+const counted = (masks: number) =>
+  masks === 0 ? "Nothing found" : masks === 1 ? "1 mask found" : `${masks} masks found`;
 
 /** The phrases of a text with commas between them. */
 export const phrasesOf = (text: string): string[] =>

@@ -45,6 +45,8 @@ export class Studio {
   readonly trial = signal<DraftMask | null>(null);
   /** What a click at the pointer would give. */
   readonly preview = signal<Preview | null>(null);
+  /** What was typed to look for, with commas between phrases. */
+  readonly phrases = signal("");
   /** The mask of everything mode at the pointer; -1 where none is. */
   readonly pointed = signal(-1);
   /** Prompts answered so far. */
@@ -291,9 +293,9 @@ export class Studio {
     if (this.current.value) await this.finder.find(this.current.value);
   }
 
-  /** Finds masks for the phrases of a text with commas between them. */
-  async findText(text: string): Promise<void> {
-    const phrases = phrasesOf(text);
+  /** Finds masks for what was typed. */
+  async findText(): Promise<void> {
+    const phrases = phrasesOf(this.phrases.value);
     if (this.current.value && phrases.length) await this.finder.find(this.current.value, phrases);
   }
 

@@ -28,7 +28,8 @@ export function Panel({ app }: { app: App }) {
   );
 }
 
-function EverythingSection({ app: { studio } }: { app: App }) {
+function EverythingSection({ app }: { app: App }) {
+  const { studio } = app;
   const picture = studio.current.value;
   const { state, done, total } = picture?.everything.value ?? { state: "idle", done: 0, total: 0 };
   const found = studio.found.value;
@@ -50,7 +51,7 @@ function EverythingSection({ app: { studio } }: { app: App }) {
         disabled={!picture}
         onClick={() => void studio.findEverything()}
       />
-      <TextSearch disabled={!picture} onFind={(text) => void studio.findText(text)} />
+      <TextSearch app={app} />
       {state === "done" && (
         <>
           <p class="note">
@@ -69,24 +70,30 @@ function EverythingSection({ app: { studio } }: { app: App }) {
   );
 }
 
-function TextSearch({ disabled, onFind }: { disabled: boolean; onFind: (text: string) => void }) {
-  const find = (event: SubmitEvent & { currentTarget: HTMLFormElement }) => {
-    event.preventDefault();
-    onFind(String(new FormData(event.currentTarget).get("phrases") ?? ""));
-  };
+function TextSearch({ app: { studio } }: { app: App }) {
+  const disabled = !studio.current.value;
   return (
-    <form class="search" onSubmit={find}>
+    <form
+      class="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void studio.findText();
+      }}
+    >
       <input
         type="text"
-        name="phrases"
         aria-label="Find by words"
         placeholder="a cup, a spoon"
         title="Phrases, with commas between them"
         maxLength={200}
         autocomplete="off"
+        value={studio.phrases.value}
         disabled={disabled}
+        onInput={(event) => {
+          studio.phrases.value = event.currentTarget.value;
+        }}
       />
-      <button type="submit" class="button plain" disabled={disabled}>
+      <button type="submit" class="button plain wide" disabled={disabled}>
         Find
       </button>
     </form>
