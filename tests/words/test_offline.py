@@ -7,6 +7,7 @@ import pytest
 
 from anymask.types.records import CompactMask
 from anymask.words.classes import read_class_texts
+from anymask.words.colours import COLOURS
 from anymask.words.naming import name_regions
 from anymask.words.scorer import RegionTextScorer, score
 from anymask.words.views import GREY, region_views
@@ -65,10 +66,28 @@ def test_regions_are_probabilities_of_classes(
 ) -> None:
     photo, region = cat
     found = offline_scorer.embed_regions(photo, [region, region])
-    assert found.shape == (2, 1000)
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert found.shape == (2, 1000 * (1 + len(COLOURS)))
+    np.testing.assert_allclose(found[:, :1000].sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
-    assert offline_scorer.embed_regions(photo, []).shape == (0, 1000)
+    assert offline_scorer.embed_regions(photo, []).shape == (0, found.shape[1])
+
+
+def test_a_red_cup_is_a_cup_that_is_red(
+    offline_scorer: RegionTextScorer, coffee: np.ndarray
+) -> None:
+    mask = np.zeros(coffee.shape[:2], bool)
+    mask[110:270, 210:400] = True
+    recoloured = coffee[:, :, ::-1].copy()
+    phrases = offline_scorer.embed_phrases(["cup", "the red cup", "a blue cup", "red zebra"])
+    regions = [
+        offline_scorer.embed_regions(photo, [CompactMask.from_array(mask)])
+        for photo in (coffee, recoloured)
+    ]
+    cup, red, blue, zebra = score(regions[0], phrases)[0]
+    assert cup >= red > 2 * blue
+    assert zebra < offline_scorer.threshold
+    _, red, blue, _ = score(regions[1], phrases)[0]
+    assert blue > 2 * red
 
 
 def test_every_class_has_a_text() -> None:
