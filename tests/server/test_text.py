@@ -77,6 +77,22 @@ def test_without_the_packages_for_words_the_job_says_what_to_install(serve) -> N
     assert "anymask[text]" in status["error"]
 
 
+def test_regions_of_a_picture_that_is_forgotten_meanwhile_are_not_kept(serve) -> None:
+    looked: list[int] = []
+
+    class Forgetting(ColourScorer):
+        def embed_regions(self, image_rgb, regions):
+            looked.append(len(regions))
+            served.client.delete(f"/api/images/{image_id}")
+            return super().embed_regions(image_rgb, regions)
+
+    served = serve(scorer=Forgetting)
+    for _ in range(2):
+        image_id = served.upload(picture())["id"]
+        assert ask(served, image_id, phrases=["red"])["records"] == []
+    assert len(looked) == 2
+
+
 def search() -> tuple[WordSearch, list[int], TextOrder]:
     return WordSearch(ColourScorer), [], TextOrder(("red",), TextSettings())
 

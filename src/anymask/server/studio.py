@@ -281,9 +281,10 @@ class Studio:
                 self.model, image, settings, progress=job.progress, cancel=job.is_stopped
             )
 
-        return text_json(
-            self._words.find(picture.id, order, lambda: self.rgb(picture), records, job)
-        )
+        found = self._words.find(picture.id, order, lambda: self.rgb(picture), records, job)
+        if self.pictures.get(picture.id) is None:  # forgotten meanwhile
+            self._words.forget(picture.id)
+        return text_json(found)
 
     def _check_points(self, picture: Picture, settings: EverythingSettings) -> None:
         grids = settings.grids()
