@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anymask.formats.detections import LabelledBox
 from anymask.geometry import rle
 from words.conftest import ColourScorer
 
@@ -133,6 +134,43 @@ def test_a_detectors_boxes_become_masks_with_its_labels_and_no_scorer(
     (one,) = coco["annotations"]
     assert one["score"] == 0.7
     assert coco["categories"][one["category_id"] - 1]["name"] == "thing"
+
+
+def test_faces_are_found_by_opencv_and_need_no_scorer(run, red_picture, stub, monkeypatch):
+    def never(*args, **options):
+        raise AssertionError("a scorer was loaded")
+
+    def one_face(image):
+        return [LabelledBox((30, 20, 60, 50), "face", 0.8)]
+
+    monkeypatch.setattr("anymask.words.load.load_scorer", never)
+    monkeypatch.setattr("anymask.apps.faces.face_finder", lambda model: one_face)
+    ended = run("detect", red_picture, "--vocabulary", "face", "--json")
+    assert ended.code == 0, ended.err
+    (record,) = ended.json["images"]
+    (face,) = record["result"]["objects"]
+    assert (face["label"], face["score"]) == ("face", 0.8)
+    ended = run("detect", red_picture, "--vocabulary", "face", "--threshold", "0.9", "--json")
+    assert ended.json["images"][0]["result"]["objects"] == []
+
+
+def test_faces_stand_beside_what_words_find(run, red_picture, stub, colours, monkeypatch):
+    monkeypatch.setattr(
+        "anymask.apps.faces.face_finder",
+        lambda model: lambda image: [LabelledBox((30, 20, 60, 50), "face", 0.8)],
+    )
+    ended = run("detect", red_picture, "--vocabulary", "red,face", "--json")
+    labels = [one["label"] for one in ended.json["images"][0]["result"]["objects"]]
+    assert labels.count("face") == 1
+    assert "red" in labels
+
+
+def test_a_file_that_is_no_detector_of_faces_is_refused(run, red_picture, stub, colours, tmp_path):
+    pytest.importorskip("cv2", reason="needs OpenCV")
+    ended = run("detect", red_picture, "--face-model", tmp_path / "none.onnx")
+    assert ended.code == 1
+    assert "no file of YuNet" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_boxes_without_labels_are_named(run, red_picture, stub, colours, tmp_path):

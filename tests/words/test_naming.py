@@ -35,6 +35,8 @@ def test_a_word_that_fits_nothing_is_told_by_its_score(
 def test_vocabularies_come_by_name_from_a_file_or_from_a_list(tmp_path: Path) -> None:
     assert read_vocabulary("coco") == COCO
     assert len(set(COCO)) == 80
+    lvis = read_vocabulary("LVIS")
+    assert (len(set(lvis)), lvis[0], lvis[-1]) == (1203, "aerosol can", "zucchini")
     assert read_vocabulary(" red , green,red ") == ("red", "green")
     file = tmp_path / "words.txt"
     file.write_text("a cup\n\n  a  spoon \n", "utf-8")

@@ -52,6 +52,14 @@ def detect(
             rich_help_panel=WORDS_PANEL,
         ),
     ] = None,
+    face_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="ONNX file of YuNet, to find faces with; else by what OpenCV brings.",
+            rich_help_panel=WORDS_PANEL,
+        ),
+    ] = None,
     threshold: ThresholdOption = None,
     top: TopOption = None,
     scorer: ScorerOption = "offline",
@@ -83,6 +91,7 @@ def detect(
 
     Example: anymask detect photo.jpg --vocabulary "cup,spoon,plate"
     """
+    from anymask.apps.faces import FACE, face_finder
     from anymask.cli.plan import find_images
     from anymask.cli.words_work import (
         DETECTION_KINDS,
@@ -99,17 +108,19 @@ def detect(
     choice = ModelChoice(
         model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
     )
+    words = read_vocabulary(vocabulary)
     order = DetectOrder(
-        read_vocabulary(vocabulary),
+        words,
         threshold,
         boxes,
+        face_finder(face_model) if face_model or FACE in words else None,
         with_preset(TextSettings(most=top), exact),
         parse_words(format_, DETECTION_KINDS, "--format"),
         max_pixels or DEFAULT_MAX_PIXELS,
     )
     check_model(choice)
     found = find_images([*(images or []), *(input_ or [])], out, recursive=recursive)
-    needed = boxes is None or labels_missing(boxes, found)
+    needed = bool(order.scored_words) if boxes is None else labels_missing(boxes, found)
     code = run_words(
         [(image, ()) for image in found],
         choice,

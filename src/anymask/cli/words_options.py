@@ -48,7 +48,7 @@ VocabularyOption = Annotated[
     str,
     typer.Option(
         metavar="NAME|FILE|WORDS",
-        help="coco, people, vehicles, animals; a file, a word a line; or a,b,c.",
+        help="coco, lvis, people, vehicles, animals; a file, a word a line; or a,b,c.",
         rich_help_panel=WORDS_PANEL,
     ),
 ]

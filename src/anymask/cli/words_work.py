@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anymask.apps.detect import detect, label_boxes, name_unlabelled
 from anymask.apps.draw import label_masks, overlay
+from anymask.apps.faces import FACE, FaceFinder
 from anymask.cli.exits import UsageError
 from anymask.cli.outputs import SavedPaths, all_or_none
 from anymask.cli.plan import FoundImage, Job, OutputNames
@@ -63,6 +64,7 @@ class DetectOrder:
         words: the vocabulary.
         threshold: least score, or None for the scorer's own.
         boxes: file of a detector's boxes, or None to look for regions.
+        faces: what finds faces, or None where "face" is a word like others.
         settings: how regions are looked for.
         kinds: of `DETECTION_KINDS`.
         max_pixels: largest picture that is read.
@@ -71,9 +73,15 @@ class DetectOrder:
     words: tuple[str, ...]
     threshold: float | None
     boxes: Path | None
+    faces: FaceFinder | None
     settings: TextSettings
     kinds: tuple[str, ...]
     max_pixels: int
+
+    @property
+    def scored_words(self) -> tuple[str, ...]:
+        """The words that a scorer chooses from."""
+        return tuple(word for word in self.words if self.faces is None or word != FACE)
 
 
 def parse_words(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
@@ -143,8 +151,7 @@ def find_detections(
         if scorer is not None:
             objects = name_unlabelled(scorer, image_rgb, objects, order.words)
     else:
-        records = everything(model, image_rgb, order.settings.regions)
-        objects = detect(needed(scorer), image_rgb, records, order.words, threshold=order.threshold)
+        objects = _detected(model, scorer, image_rgb, order)
     objects = objects[: order.settings.most]
     saved = _save_detections(job, image_rgb, objects, order)
     counts: dict[str, int] = {}
@@ -157,6 +164,21 @@ def find_detections(
         "told": [f"{label}: {number}" for label, number in sorted(counts.items())],
     }
     return document, saved
+
+
+def _detected(
+    model: Model, scorer: RegionTextScorer | None, image_rgb: NDArray[np.uint8], order: DetectOrder
+) -> list[LabelledMask]:
+    """What the words fit, and faces where they are looked for; best first."""
+    objects: list[LabelledMask] = []
+    words = order.scored_words
+    if words:
+        records = everything(model, image_rgb, order.settings.regions)
+        objects = detect(needed(scorer), image_rgb, records, words, threshold=order.threshold)
+    if order.faces is not None:
+        found = [box for box in order.faces(image_rgb) if box.score >= (order.threshold or 0)]
+        objects += label_boxes(model, model.encode(image_rgb), found) if found else []
+    return sorted(objects, key=lambda one: -one.score)
 
 
 def labels_missing(boxes: Path, images: Sequence[FoundImage]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -33,13 +34,16 @@ VOCABULARIES: Final = {
         "frog", "turtle", "snake", "lizard", "chicken", "duck", "goose", "penguin", "squirrel",
     ),
 }  # fmt: skip
+LVIS: Final = "lvis"
+"""The 1,203 categories of LVIS v1 (Gupta et al. 2019), in their order; a file beside this one."""
+NAMES: Final = (*VOCABULARIES, LVIS)
 
 
 def read_vocabulary(text: str) -> tuple[str, ...]:
     """Words from a name, a file or a list.
 
     Args:
-        text: a name of `VOCABULARIES`; the path of a text file with one word a line; or words with
+        text: one of `NAMES`; the path of a text file with one word a line; or words with
             commas between them.
 
     Returns:
@@ -49,14 +53,18 @@ def read_vocabulary(text: str) -> tuple[str, ...]:
         PromptError: no word at all.
         FileFormatError: a file that is no text.
     """
-    if text.strip().lower() in VOCABULARIES:
-        return VOCABULARIES[text.strip().lower()]
+    name = text.strip().lower()
+    if name in VOCABULARIES:
+        return VOCABULARIES[name]
+    if name == LVIS:
+        listed = files("anymask.words").joinpath("lvis_classes.txt").read_text("utf-8")
+        return tuple(listed.splitlines())
     path = Path(text).expanduser()
     words = _lines(path) if _is_file(path) else text.split(",")
     given = [word.strip() for word in words if word.strip()]
     if not given:
         raise PromptError(
-            f"vocabulary {text!r} has no words; give one of {', '.join(VOCABULARIES)}, a file with "
+            f"vocabulary {text!r} has no words; give one of {', '.join(NAMES)}, a file with "
             "one word a line, or words with commas between them"
         )
     return tuple(dict.fromkeys(check_phrases(given, "vocabulary")))
