@@ -101,16 +101,15 @@ def _write_red_yunet(path: Path) -> None:
                 helper.make_node("Conv", inputs, [f"map_{name}"], strides=sides, kernel_shape=sides)
             )
             nodes.append(
-                helper.make_node(
-                    "Transpose", [f"map_{name}"], [f"last_{name}"], perm=[0, 2, 3, 1]
-                )
+                helper.make_node("Transpose", [f"map_{name}"], [f"last_{name}"], perm=[0, 2, 3, 1])
             )
             shape = constant(f"s_{name}", np.array([1, -1, channels], np.int64))
             last = f"flat_{name}" if kind in ("cls", "obj") else name
             nodes.append(helper.make_node("Reshape", [f"last_{name}", shape], [last]))
             if last != name:
                 nodes.append(helper.make_node("Sigmoid", [last], [name]))
-            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "n", channels]))
+            sides = [1, "n", channels]
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
     picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, "h", "w"])
     graph = helper.make_graph(nodes, "yunet", [picture], outputs, tensors)
     opset = [helper.make_opsetid("", 13)]

@@ -218,6 +218,38 @@ def test_a_picture_is_described_and_questions_answered_with_evidence(
     assert saved["answers"] == result["answers"]
 
 
+def test_a_model_of_yours_has_the_word_and_masks_are_its_evidence(
+    run, red_picture, stub, colours, monkeypatch, tmp_path
+):
+    class Speaks:
+        def describe(self, image, wish):
+            return "A red field" if "title" in wish else "All of it is red."
+
+        def answer(self, image, question):
+            return None if "blue" in question else "one red thing"
+
+    monkeypatch.setattr("anymask.apps.describe.seen.load_vision_language", lambda f: Speaks())
+    asked = ("--ask", "how many reds?", "--ask", "where is the blue?")
+    ended = run(
+        "describe", red_picture, "--vocabulary", "red,blue", "--vlm", tmp_path, *asked, "--json"
+    )
+    assert ended.code == 0, ended.err
+    result = ended.json["images"][0]["result"]
+    assert (result["title"], result["title_source"]) == ("A red field", "model")
+    assert (result["description"], result["description_source"]) == ("All of it is red.", "model")
+    many, where = result["answers"]
+    assert (many["answer"], many["source"]) == ("one red thing", "model")
+    assert many["evidence"] == [one["id"] for one in result["objects"]]
+    assert "red" in many["by_masks"]
+    assert (where["source"], where["known"]) == ("masks", False)
+
+
+def test_a_folder_without_a_vision_language_model_is_refused(run, red_picture, stub, colours):
+    ended = run("describe", red_picture, "--vlm", "nowhere")
+    assert ended.code == 1
+    assert "'nowhere' is no folder" in ended.err
+
+
 def test_answers_are_printed_with_their_masks(run, red_picture, stub, colours):
     ended = run("describe", red_picture, "--vocabulary", "red", "--ask", "is there a red?")
     assert ended.code == 0

@@ -72,7 +72,7 @@ def _cascade(cv2: Any) -> FaceFinder:
 def _yunet(cv2: Any, model: Path) -> FaceFinder:
     try:
         known = cv2.FaceDetectorYN.create(str(model.expanduser()), "", (320, 320), SURE)
-        _answers(cv2, known, np.zeros((64, 64, 3), np.uint8))
+        _answers(known, np.zeros((64, 64, 3), np.uint8))
     except cv2.error as error:
         raise WeightsError(
             f"{model} is no file of YuNet that OpenCV {cv2.__version__} reads; give its ONNX file "
@@ -80,13 +80,13 @@ def _yunet(cv2: Any, model: Path) -> FaceFinder:
         ) from error
 
     def find(image_rgb: NDArray[np.uint8]) -> list[LabelledBox]:
-        answers = _answers(cv2, known, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
+        answers = _answers(known, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
         return [LabelledBox(_corners(row[:4]), FACE, float(row[-1])) for row in answers]
 
     return find
 
 
-def _answers(cv2: Any, known: Any, image_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _answers(known: Any, image_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, 15): x, y, width, height, five landmarks, score; best first."""
     height, width = image_bgr.shape[:2]
     known.setInputSize((width, height))

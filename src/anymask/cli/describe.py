@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,6 +49,14 @@ def describe(
             rich_help_panel=WORDS_PANEL,
         ),
     ] = None,
+    vlm: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="A vision-language model of yours, to describe and answer; see docs/describe.md.",
+            rich_help_panel=WORDS_PANEL,
+        ),
+    ] = None,
     vocabulary: VocabularyOption = "coco",
     threshold: ThresholdOption = None,
     scorer: ScorerOption = "offline",
@@ -70,6 +79,7 @@ def describe(
 
     Example: anymask describe photo.jpg --ask "what colour is the cup?"
     """
+    from anymask.apps.describe.seen import load_vision_language
     from anymask.cli.describe_work import DescribeOrder, describe_picture
     from anymask.cli.plan import find_images
     from anymask.cli.words_work import with_preset
@@ -85,6 +95,7 @@ def describe(
         threshold,
         tuple(ask or ()),
         with_preset(TextSettings(), exact).regions,
+        None if vlm is None else load_vision_language(vlm),
         max_pixels or DEFAULT_MAX_PIXELS,
     )
     check_model(choice)

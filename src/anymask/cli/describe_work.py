@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anymask.apps.describe.facts import Fact, facts_of
 from anymask.apps.describe.questions import Answer, Knowledge, answer
 from anymask.apps.describe.scene import description, title
+from anymask.apps.describe.seen import (
+    VisionLanguage,
+    seen_answer,
+    seen_description,
+    seen_title,
+)
 from anymask.apps.detect import detect
 from anymask.apps.draw import label_masks, overlay
 from anymask.cli.outputs import SavedPaths, all_or_none
@@ -25,6 +32,8 @@ from anymask.words.naming import name_regions
 from anymask.words.scorer import RegionTextScorer
 
 KIND: Final = "description"
+MASKS, MODEL = "masks", "model"
+"""Who tells something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ class DescribeOrder:
         threshold: least score of an object, or None for the scorer's own.
         questions: to be answered.
         regions: how regions are looked for.
+        seen_by: a vision-language model, which then has the word before masks have.
         max_pixels: largest picture that is read.
     """
 
@@ -43,7 +53,38 @@ class DescribeOrder:
     threshold: float | None
     questions: tuple[str, ...]
     regions: EverythingSettings
+    seen_by: VisionLanguage | None
     max_pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said, and who says it.
+
+    Attributes:
+        text: for people.
+        source: "masks" or "model".
+    """
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to a question.
+
+    Attributes:
+        question: as it was asked.
+        answer: what is told.
+        source: "masks" or "model".
+        by_masks: what the masks tell, whoever answered.
+    """
+
+    question: str
+    answer: Answer
+    source: str
+    by_masks: Answer
 
 
 def describe_picture(
@@ -60,14 +101,16 @@ def describe_picture(
     objects = detect(scorer, image_rgb, records, order.words, threshold=order.threshold)
     facts = facts_of(image_rgb, objects)
     knowledge = Knowledge(facts, order.words)
-    answers = [(question, answer(question, knowledge)) for question in order.questions]
+    told_title, told_description, replies = _words(image_rgb, knowledge, order)
     names = name_regions(scorer, image_rgb, [one.mask for one in records], order.words)
     document = {
         "schema": "anymask.description/1",
         "image": image_record(job, image_rgb),
-        "title": title(facts),
-        "description": description(facts),
-        "answers": [_answer_record(question, found) for question, found in answers],
+        "title": told_title.text,
+        "title_source": told_title.source,
+        "description": told_description.text,
+        "description_source": told_description.source,
+        "answers": [_answer_record(reply) for reply in replies],
         "objects": [_fact_record(one) for one in facts],
         "regions": [
             {
@@ -90,24 +133,49 @@ def describe_picture(
         saved["png"] = [json_text(str(written[-1]))]
         written.append(write_json_atomic(job.names.words(KIND, "json"), document))
         saved["json"] = [json_text(str(written[-1]))]
-    return {**document, "told": _told(document, answers)}, saved
+    return {**document, "told": _told(document, replies)}, saved
 
 
-def _told(document: dict[str, Any], answers: list[tuple[str, Answer]]) -> list[str]:
+def _words(
+    image_rgb: NDArray[np.uint8], knowledge: Knowledge, order: DescribeOrder
+) -> tuple[Told, Told, list[Reply]]:
+    """Title, description and answers: of the model where there is one and it has any."""
+    by_masks = [(question, answer(question, knowledge)) for question in order.questions]
+    facts, model = knowledge.facts, order.seen_by
+    titled, described = Told(title(facts), MASKS), Told(description(facts), MASKS)
+    if model is None:
+        return titled, described, [Reply(q, found, MASKS, found) for q, found in by_masks]
+    seen, more = seen_title(model, image_rgb), seen_description(model, image_rgb)
+    replies = []
+    for question, found in by_masks:
+        spoken = seen_answer(model, image_rgb, question, facts)
+        source = MASKS if spoken is None else MODEL
+        replies.append(Reply(question, spoken or found, source, found))
+    return (
+        Told(seen, MODEL) if seen else titled,
+        Told(more, MODEL) if more else described,
+        replies,
+    )
+
+
+def _told(document: dict[str, Any], replies: list[Reply]) -> list[str]:
     lines = [str(document["title"]), str(document["description"])]
-    for question, found in answers:
-        masks = ", ".join(map(str, found.evidence))
-        evidence = f" [mask{'s' if len(found.evidence) > 1 else ''} {masks}]" if masks else ""
-        lines.append(f"{question} {found.text}{evidence}")
+    for reply in replies:
+        evidence = reply.answer.evidence
+        masks = ", ".join(map(str, evidence))
+        told = f" [mask{'s' if len(evidence) > 1 else ''} {masks}]" if masks else ""
+        lines.append(f"{reply.question} {reply.answer.text}{told}")
     return lines
 
 
-def _answer_record(question: str, found: Answer) -> dict[str, Any]:
+def _answer_record(reply: Reply) -> dict[str, Any]:
     return {
-        "question": question,
-        "answer": found.text,
-        "known": found.known,
-        "evidence": list(found.evidence),
+        "question": reply.question,
+        "answer": reply.answer.text,
+        "known": reply.answer.known,
+        "evidence": list(reply.answer.evidence),
+        "source": reply.source,
+        "by_masks": reply.by_masks.text,
     }
 
 

@@ -77,9 +77,11 @@ class SentenceEncoder:
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """T texts to (T, 384) float32."""
         parts = [np.zeros((0, 384), np.float32)]
-        for start in range(0, len(texts), SENTENCES_AT_ONCE):
-            encoded = self._tokenizer.encode_batch(list(texts[start : start + SENTENCES_AT_ONCE]))
+        once = sorted(set(texts), key=len)  # texts of one length need least padding
+        for start in range(0, len(once), SENTENCES_AT_ONCE):
+            encoded = self._tokenizer.encode_batch(once[start : start + SENTENCES_AT_ONCE])
             tokens = torch.tensor([one.ids for one in encoded])
             given = torch.tensor([one.attention_mask for one in encoded]).bool()
             parts.append(self._net(tokens, given).numpy())
-        return np.concatenate(parts)
+        place = {text: row for row, text in enumerate(once)}
+        return np.concatenate(parts)[[place[text] for text in texts]]
