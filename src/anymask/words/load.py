@@ -28,8 +28,9 @@ def load_scorer(
     """A scorer of words.
 
     Args:
-        name: "offline", whose weights are fetched once and kept; or a CLIP model of Hugging Face's
-            layout: its folder, or "hub:" and its name there, which `transformers` fetches.
+        name: "offline", whose weights are fetched once and kept; or a CLIP model: its folder, in
+            the layout of Hugging Face or of OpenCLIP; "hub:" and its name there, which
+            `transformers` fetches; or "open_clip:" and a name that OpenCLIP fetches.
         cache_dir: where fetched weights are kept.
         model_dir: a folder of your own with weight files, searched first.
         offline: never use the network.
@@ -41,7 +42,8 @@ def load_scorer(
     Raises:
         WeightsError: an unknown name, or files that hold no such weights.
         DownloadError: the weights are not there and no source answered.
-        MissingExtraError: PyTorch, ``tokenizers`` or ``transformers`` is not installed.
+        MissingExtraError: PyTorch, ``tokenizers``, ``transformers`` or ``open_clip`` is not
+            installed.
 
     Example:
         >>> scorer = load_scorer()  # doctest: +SKIP
@@ -64,14 +66,16 @@ def load_scorer(
 
 
 def _clip(name: str, *, offline: bool) -> RegionTextScorer:
-    from anymask.words.clip import ClipScorer
+    from anymask.words.clip import OPEN_CLIP, ClipScorer, load_network
 
     if name.startswith(HUB):
-        return ClipScorer.load(name.removeprefix(HUB), offline=offline)
+        return ClipScorer(load_network(name.removeprefix(HUB), offline=offline))
+    if name.startswith(OPEN_CLIP):
+        return ClipScorer(load_network(name, offline=offline))
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise WeightsError(
-            f"scorer {name!r} is not known; give {OFFLINE!r}, the folder of a CLIP model, or "
-            f"{HUB}NAME for one of the hub"
+            f"scorer {name!r} is not known; give {OFFLINE!r}, the folder of a CLIP model, "
+            f"{HUB}NAME for one of the hub, or {OPEN_CLIP}NAME for one of OpenCLIP"
         )
-    return ClipScorer.load(folder, offline=True)
+    return ClipScorer(load_network(folder, offline=True))
