@@ -28,6 +28,7 @@ NEEDS_EXTRAS = (
     "anymask.compat",
     "anymask.inference.torch_backend",
     "anymask.server",
+    "anymask.training",
 )
 
 

@@ -41,6 +41,7 @@ from anymask.cli.segment import segment
 from anymask.cli.serve import serve
 from anymask.cli.similar import similar
 from anymask.cli.text import text
+from anymask.cli.train import train_app
 from anymask.errors import AnymaskError
 from anymask.version import __version__
 
@@ -78,6 +79,7 @@ def create_app(*, pretty: bool = False) -> typer.Typer:
     app.command()(serve)
     app.command()(export)
     app.add_typer(evaluate_app, name="evaluate")
+    app.add_typer(train_app, name="train")
     app.add_typer(models_app, name="models")
     app.command()(doctor)
     return app
@@ -133,6 +135,9 @@ def _refuse(error: Exception, *, as_json: bool) -> int:
     """Tell of a word that the parser does not understand, with where to read on."""
     format_message = getattr(error, "format_message", error.__str__)
     context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+        typer.echo(context.get_help(), err=True)
+        return USAGE
     path = context.command_path if context else "anymask"
     message = one_line(format_message()).rstrip(".")
     fail(UsageError(f"{message}; see {path} --help"), as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,6 +59,14 @@ def text(
     threshold: ThresholdOption = None,
     top: TopOption = None,
     scorer: ScorerOption = "offline",
+    token: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A text token of `train text-token`: phrases become prompts; see docs/text.md.",
+            rich_help_panel=WORDS_PANEL,
+        ),
+    ] = None,
     exact: ExactOption = False,
     point: PointOption = None,
     background: BackgroundOption = None,
@@ -95,13 +104,22 @@ def text(
 
     prompts = PromptWords(point or [], background or [], box or [], [], [], None)
     choice = ModelChoice(
-        model, checkpoint, device, engine, precision, image_size, model_dir, cache_dir, offline
+        model,
+        checkpoint,
+        device,
+        "torch" if token is not None and engine == "auto" else engine,  # no other takes tokens
+        precision,
+        image_size,
+        model_dir,
+        cache_dir,
+        offline,
     )
     unwanted = check_phrases(negative, "--negative") if negative else []
     settings = TextSettings(threshold=threshold, most=top, negative=tuple(unwanted))
     order = TextOrder(
         tuple(check_phrases(phrases, "phrases")),
         with_preset(settings, exact),
+        token,
         parse_words(save, TEXT_KINDS, "--save"),
         max_pixels or DEFAULT_MAX_PIXELS,
     )

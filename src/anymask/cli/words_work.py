@@ -32,6 +32,7 @@ from anymask.types.prompt import Prompt
 from anymask.types.records import CompactMask, MaskRecord
 from anymask.words.find import PhraseResult, TextSettings, match_phrases
 from anymask.words.scorer import RegionTextScorer
+from anymask.words.token import TokenPrompter
 
 TEXT: Final = "text"
 DETECTIONS: Final = "detections"
@@ -46,12 +47,14 @@ class TextOrder:
     Attributes:
         phrases: what is looked for.
         settings: how.
+        token: file of a text token, or None to choose among regions.
         kinds: of `TEXT_KINDS`.
         max_pixels: largest picture that is read.
     """
 
     phrases: tuple[str, ...]
     settings: TextSettings
+    token: Path | None
     kinds: tuple[str, ...]
     max_pixels: int
 
@@ -108,8 +111,11 @@ def find_text(
     """
     scorer = needed(scorer)
     image_rgb = read_image(job.path, max_pixels=order.max_pixels)
-    records = _regions(job, model, image_rgb, order.settings)
-    results = match_phrases(scorer, image_rgb, records, order.phrases, order.settings)
+    if order.token is not None:
+        results = _by_token(job, model, TokenPrompter.load(scorer, order.token), image_rgb, order)
+    else:
+        records = _regions(job, model, image_rgb, order.settings)
+        results = match_phrases(scorer, image_rgb, records, order.phrases, order.settings)
     objects = [
         LabelledMask(result.phrase, one.score, one.record)
         for result in results
@@ -128,6 +134,18 @@ def find_text(
     }
     saved = _save_text(job.names, image_rgb, objects, document, order.kinds)
     return {**document, "told": _told(results)}, saved
+
+
+def _by_token(
+    job: Job,
+    model: Model,
+    prompter: TokenPrompter,
+    image_rgb: NDArray[np.uint8],
+    order: TextOrder,
+) -> list[PhraseResult]:
+    """What each phrase prompts, beside the picture's prompt where there is one."""
+    beside = job.specs[0].load() if job.specs else None
+    return prompter.segment(model, image_rgb, order.phrases, order.settings, beside=beside)
 
 
 def find_detections(

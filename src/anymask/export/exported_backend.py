@@ -62,6 +62,7 @@ class ExportedBackend:
     """
 
     name = "exported"
+    takes_tokens = False
     canvas_px = CANVAS_PX
 
     def __init__(self, exported: ExportedModel) -> None:

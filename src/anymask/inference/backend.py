@@ -26,6 +26,8 @@ class PromptBatch:
         image_index: (N,) which of the images each prompt asks about.
         multimask: return the three candidates of an ambiguous prompt, else the one mask.
         all_tokens: return all the decoder's answers, the one mask first.
+        first: (N, C) float32 embeddings that stand before the points, or None where no prompt has
+            one; for engines that take them, see `Backend.takes_tokens`.
     """
 
     coords: NDArray[np.float32]
@@ -34,6 +36,7 @@ class PromptBatch:
     image_index: NDArray[np.intp]
     multimask: bool
     all_tokens: bool = False
+    first: NDArray[np.float32] | None = None
 
     @property
     def tokens(self) -> range:
@@ -53,6 +56,7 @@ class PromptBatch:
             labels=self.labels[rows],
             mask_logits=None if self.mask_logits is None else self.mask_logits[rows],
             image_index=self.image_index[rows],
+            first=None if self.first is None else self.first[rows],
         )
 
 
@@ -114,6 +118,10 @@ class Backend(Protocol):
     @property
     def canvas_px(self) -> int:
         """Side of the canvas it was built for."""
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether prompts may have an embedding before their points."""
 
     def encode(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """One image (h, w, 3) RGB, its longer side already `canvas_px`, to (C, h', w')."""

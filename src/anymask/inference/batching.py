@@ -31,6 +31,7 @@ class PlacedPrompt:
         mask_logits: (L, L) float32 or None.
         image: which image it asks about.
         multimask: whether it gets three candidates.
+        token: (C,) float32, an embedding that stands before the points, or None.
     """
 
     coords: NDArray[np.float32]
@@ -38,6 +39,7 @@ class PlacedPrompt:
     mask_logits: NDArray[np.float32] | None
     image: int
     multimask: bool
+    token: NDArray[np.float32] | None = None
 
 
 def place(prompt: Prompt, frame: Frame, *, image: int, multimask: bool | None) -> PlacedPrompt:
@@ -70,6 +72,7 @@ def place(prompt: Prompt, frame: Frame, *, image: int, multimask: bool | None) -
         _mask_logits(prompt, frame),
         image,
         prompt.is_single_point if multimask is None else multimask,
+        prompt.token,
     )
 
 
@@ -110,19 +113,22 @@ def group(prompts: Sequence[PlacedPrompt]) -> list[tuple[NDArray[np.intp], Promp
     Returns:
         Pairs of the rows' numbers and their batch; together they hold every row once.
     """
-    rows: dict[tuple[int, bool, bool], list[int]] = {}
+    rows: dict[tuple[int, bool, bool, bool], list[int]] = {}
     for number, prompt in enumerate(prompts):
-        key = (len(prompt.labels), prompt.mask_logits is not None, prompt.multimask)
+        has_mask, has_token = prompt.mask_logits is not None, prompt.token is not None
+        key = (len(prompt.labels), has_mask, prompt.multimask, has_token)
         rows.setdefault(key, []).append(number)
     return [(np.array(numbers), _stack([prompts[n] for n in numbers])) for numbers in rows.values()]
 
 
 def _stack(prompts: Sequence[PlacedPrompt]) -> PromptBatch:
     masks = [prompt.mask_logits for prompt in prompts if prompt.mask_logits is not None]
+    tokens = [prompt.token for prompt in prompts if prompt.token is not None]
     return PromptBatch(
         coords=np.stack([prompt.coords for prompt in prompts]),
         labels=np.stack([prompt.labels for prompt in prompts]),
         mask_logits=np.stack(masks) if masks else None,
         image_index=np.array([prompt.image for prompt in prompts], np.intp),
         multimask=prompts[0].multimask,
+        first=np.stack(tokens) if tokens else None,
     )

@@ -71,7 +71,7 @@ def answer(
 
 
 def _way(prompt: PlacedPrompt, rank: Rank) -> Way:
-    if rank == "predicted_iou":
+    if rank == "predicted_iou" or prompt.token is not None:
         return by_predicted_iou
     if prompt.multimask:
         return by_plausibility

@@ -42,6 +42,7 @@ class OnnxBackend:
     """
 
     name = "onnx"
+    takes_tokens = False
     device = "cpu"
     canvas_px = CANVAS_PX
 

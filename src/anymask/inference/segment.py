@@ -149,6 +149,7 @@ class Model:
         images: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
         rows = _prompts_by_image(prompts, len(images), several=several)
         encoded = [self._encode_one(one, color) for one in images]
+        self._check_tokens(encoded, rows)
         placed = [
             place(prompt, encoded[number].frame, image=number, multimask=multimask)
             for number, row in enumerate(rows)
@@ -160,6 +161,21 @@ class Model:
             results.append(self._masks(one, answers[start : start + len(row)]))
             start += len(row)
         return results if several else results[0]
+
+    def _check_tokens(
+        self, images: Sequence[EncodedImage], rows: Sequence[Sequence[Prompt]]
+    ) -> None:
+        """Refuse tokens that this engine does not take, or of another width than the images'."""
+        for image, row in zip(images, rows, strict=True):
+            width = len(image.embedding)
+            for token in (prompt.token for prompt in row if prompt.token is not None):
+                if not self.backend.takes_tokens:
+                    raise PromptError(
+                        f"a prompt has a token, which engine {self.backend.name!r} does not take; "
+                        "load the model with engine='torch'"
+                    )
+                if len(token) != width:
+                    raise PromptError(f"token must be {width} numbers; got {len(token)}")
 
     def _masks(self, image: EncodedImage, answers: Sequence[Decoded]) -> Masks:
         side = image.frame.low_res_px

@@ -53,6 +53,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    takes_tokens = True
 
     def __init__(self, sam: Sam, device: str | None = None, precision: Precision = "fp32") -> None:
         self.sam = sam.eval()
@@ -165,6 +166,9 @@ class TorchBackend:
         encoder = self.sam.prompt_encoder
         coords, labels = prompts.coords[rows], prompts.labels[rows]
         sparse = encoder.embed_points(self._tensor(coords), self._tensor(labels))
+        if prompts.first is not None:
+            first = self._tensor(prompts.first[rows])[:, None]
+            sparse = torch.cat([first.to(sparse.dtype), sparse], dim=1)
         if prompts.mask_logits is None:
             return sparse, None
         return sparse, encoder.embed_masks(self._tensor(prompts.mask_logits[rows])[:, None])

@@ -91,6 +91,19 @@ def _read_any(path: Path) -> object:
     return _read_safetensors(path)[0] if _is_safetensors(header) else _read_torch(path, header)
 
 
+def tensor_bytes(state: Mapping[str, Tensor]) -> bytes:
+    """Tensors as the content of a safetensors file.
+
+    Raises:
+        MissingExtraError: ``safetensors`` is not installed.
+    """
+    try:
+        from safetensors.torch import save
+    except ImportError as error:
+        raise MissingExtraError("safetensors", "torch", "to write weights") from error
+    return save({name: value.contiguous() for name, value in state.items()})
+
+
 def load_converted(files: Mapping[str, Path], converted: Path) -> dict[str, Tensor]:
     """The tensors of a published model, from a copy that loads fast once it has been made.
 

@@ -1,8 +1,8 @@
 """`Prompt`: what a person points at, in pixels of the original image.
 
-A prompt asks for one object by any mix of points, one box, and one mask. Values are checked when
-the prompt is made, so that a wrong one fails where it was written; what depends on the image (a
-point outside of it, a mask of another size) is checked when prompt and image meet.
+A prompt asks for one object by any mix of points, one box, one mask and one token. Values are
+checked when the prompt is made, so that a wrong one fails where it was written; what depends on the
+image (a point outside of it, a mask of another size) is checked when prompt and image meet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Prompt:
-    """One object asked for, by points, a box, a mask, or any mix of them.
+    """One object asked for, by points, a box, a mask, a token, or any mix of them.
 
     Args:
         points: (N, 2) numbers (x, y) in pixels of the original image; one (x, y) pair is taken as
@@ -36,6 +36,8 @@ class Prompt:
         mask_logits: (L, L) low-res logits as a former result returned them
             (`Masks.low_res_logits`), in the frame of the padded canvas. A mask of only 0 and 1 is
             turned into logits.
+        token: (C,) an embedding that the decoder reads before the points, such as
+            `anymask.nn.text.token.TextToken` makes of a phrase; PyTorch engine only.
 
     Raises:
         PromptTypeError: something that is not made of numbers, such as a text.
@@ -51,6 +53,7 @@ class Prompt:
     box_xyxy: Points | None
     mask: NDArray[np.float32] | None
     mask_logits: NDArray[np.float32] | None
+    token: NDArray[np.float32] | None
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Prompt:
         box: ArrayLike | None = None,
         mask: ArrayLike | None = None,
         mask_logits: ArrayLike | None = None,
+        token: ArrayLike | None = None,
     ) -> None:
         points_xy = _points(points)
         values = {
@@ -68,6 +72,7 @@ class Prompt:
             "box_xyxy": None if box is None else _box(box),
             "mask": None if mask is None else mask_coverage(mask),
             "mask_logits": None if mask_logits is None else low_res_logits(mask_logits),
+            "token": None if token is None else _token(token),
         }
         for name, value in values.items():
             if value is not None:
@@ -78,7 +83,8 @@ class Prompt:
     def _check_not_empty(self) -> None:
         if self.mask is not None and self.mask_logits is not None:
             raise PromptError("mask and mask_logits were both given; give one of them")
-        if len(self.points_xy) or self.box_xyxy is not None or self.mask_logits is not None:
+        given = (self.box_xyxy, self.mask_logits, self.token)
+        if len(self.points_xy) or any(part is not None for part in given):
             return
         if self.mask is None:
             raise PromptError("the prompt is empty; give points, a box, a mask, or a mix of them")
@@ -88,8 +94,19 @@ class Prompt:
     @property
     def is_single_point(self) -> bool:
         """Exactly one foreground point and nothing else: the ambiguous case with three answers."""
-        alone = self.box_xyxy is None and self.mask is None and self.mask_logits is None
-        return alone and len(self.points_xy) == 1
+        others = (self.box_xyxy, self.mask, self.mask_logits, self.token)
+        return len(self.points_xy) == 1 and all(part is None for part in others)
+
+    def with_token(self, token: ArrayLike) -> Prompt:
+        """The same, with an embedding before its points."""
+        return Prompt(
+            points=self.points_xy,
+            labels=self.labels,
+            box=self.box_xyxy,
+            mask=self.mask,
+            mask_logits=self.mask_logits,
+            token=token,
+        )
 
     @classmethod
     def batch(
@@ -142,6 +159,7 @@ class Prompt:
         parts += ["box"] * (self.box_xyxy is not None)
         parts += ["mask"] * (self.mask is not None)
         parts += ["mask logits"] * (self.mask_logits is not None)
+        parts += ["token"] * (self.token is not None)
         return f"Prompt({', '.join(parts)})"
 
 
@@ -217,6 +235,14 @@ def _box(box: ArrayLike) -> Points:
             f"box must have x0 <= x1 and y0 <= y1 (x0, y0, x1, y1); got {array.tolist()}"
         )
     return array.copy()
+
+
+def _token(token: ArrayLike) -> NDArray[np.float32]:
+    wanted = "one embedding, shape (C,)"
+    array = _numbers(token, "token", wanted)
+    if array.ndim != 1 or not array.size:
+        raise PromptError(f"token must be {wanted}; got shape {array.shape}")
+    return array.astype(np.float32)
 
 
 def _box_rows(boxes: ArrayLike) -> list[ArrayLike]:

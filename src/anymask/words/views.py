@@ -29,10 +29,29 @@ def region_views(image_rgb: Picture, region: CompactMask, side_px: int) -> Pictu
         (2, side, side, 3) uint8: the region on grey; the picture around its box as it is. What is
         beyond the picture is grey.
     """
+    plain, inside = square_around(image_rgb, region, MARGIN, GREY)
+    alone = np.where(inside[..., None], plain, np.uint8(GREY))
+    return np.stack([_resized(view, side_px) for view in (alone, plain)])
+
+
+def square_around(
+    image_rgb: Picture, region: CompactMask, margin: float, beyond: int
+) -> tuple[Picture, NDArray[np.bool_]]:
+    """A square of the picture around the middle of a region's box.
+
+    Args:
+        image_rgb: (H, W, 3) uint8.
+        region: a mask of the picture's size, not empty.
+        margin: side of the square in longer sides of the box, 1 or more.
+        beyond: shade of what is beyond the picture.
+
+    Returns:
+        (S, S, 3) uint8 and the region in it, (S, S) bool.
+    """
     x0, y0, x1, y1 = region.box_xyxy
-    side = max(2, round(max(x1 - x0, y1 - y0) * MARGIN))
+    side = max(2, round(max(x1 - x0, y1 - y0) * margin))
     left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
-    plain = np.full((side, side, 3), GREY, np.uint8)
+    plain = np.full((side, side, 3), beyond, np.uint8)
     inside = np.zeros((side, side), np.bool_)
     height, width = image_rgb.shape[:2]
     rows = slice(max(0, top), min(height, top + side))
@@ -41,8 +60,7 @@ def region_views(image_rgb: Picture, region: CompactMask, side_px: int) -> Pictu
         image_rgb[rows, columns]
     )
     inside[y0 - top : y1 - top, x0 - left : x1 - left] = region.crop
-    alone = np.where(inside[..., None], plain, np.uint8(GREY))
-    return np.stack([_resized(view, side_px) for view in (alone, plain)])
+    return plain, inside
 
 
 def _resized(view: Picture, side_px: int) -> Picture:

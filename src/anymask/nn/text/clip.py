@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any, Final, TypeVar
 
@@ -41,9 +42,10 @@ class ClipNetwork:
             raise MissingExtraError("transformers", "clip", "for a CLIP model") from error
         self._name = str(name)
         try:
-            self._net: Any = AutoModel.from_pretrained(name, local_files_only=offline).eval()
-            processor: Any = AutoProcessor
-            self._processor: Any = processor.from_pretrained(name, local_files_only=offline)
+            with without_bars():
+                self._net: Any = AutoModel.from_pretrained(name, local_files_only=offline).eval()
+                processor: Any = AutoProcessor
+                self._processor: Any = processor.from_pretrained(name, local_files_only=offline)
         except (OSError, ValueError, KeyError) as error:
             raise no_clip(self._name, error) from error
         if not hasattr(self._net, "get_text_features"):
@@ -114,6 +116,20 @@ def unit_vectors(
     if not parts:
         return np.zeros((0, dim), np.float32)
     return np.asarray(torch.cat(parts).numpy(), np.float32)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Within, `transformers` draws no progress bars: commands draw their own."""
+    from transformers.utils import logging
+
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
 
 
 def no_clip(name: str, error: Exception) -> WeightsError:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anymask.errors import MissingExtraError, WeightsError
+from anymask.nn.text.clip import without_bars
 
 CAPTIONERS: Final = ("blip", "git")
 """Kinds of models that say what a picture shows when they are given nothing else."""
@@ -48,7 +49,8 @@ class VisionLanguageNetwork:
                 if self._answers
                 else transformers.AutoModelForImageTextToText
             )
-            self._net: Any = loader.from_pretrained(folder, local_files_only=True).eval()
+            with without_bars():
+                self._net: Any = loader.from_pretrained(folder, local_files_only=True).eval()
         except (OSError, ValueError, KeyError, ImportError) as error:
             told = " ".join(str(error).split())[:200]
             raise WeightsError(
