@@ -56,6 +56,8 @@ def test_finding_nothing_is_no_error(run, red_picture, stub, colours, tmp_path):
     ended = run("text", red_picture, "blue")
     assert ended.code == 0
     assert "blue: none found" in ended.out
+    ended = run("text", red_picture, "red", "--top", "1")
+    assert "object 0: red 1.00, " in ended.out or "object 0: red 0.9" in ended.out
     assert (tmp_path / "anymask-out" / "red_text.png").exists()
 
 

@@ -169,7 +169,8 @@ def _describe(record: dict[str, Any]) -> str:
         for name, key in (("predicted IoU", "predicted_iou"), ("stability", "stability_score"))
         if record[key] is not None
     ]
-    return ", ".join([f"{record['area']:,} pixels", *scores])
+    named = [f"{json_text(record['label'])} {record['score']:.2f}"] if "label" in record else []
+    return ", ".join([*named, f"{record['area']:,} pixels", *scores])
 
 
 def _reason(outcome: Outcome) -> str:
