@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from anymask.geometry.colour_spaces import to_lab
 from anymask.types.records import CompactMask
 
 COLOURS: Final[dict[str, tuple[tuple[int, int, int], ...]]] = {
@@ -69,18 +70,6 @@ def colour_shares(image_rgb: NDArray[np.uint8], region: CompactMask) -> NDArray[
     pixels = pixels[:: max(1, len(pixels) // SAMPLES)]
     samples = np.array([rgb for name in names for rgb in COLOURS[name]], np.float64)
     owner = np.array([number for number, name in enumerate(names) for _ in COLOURS[name]])
-    distances = np.linalg.norm(_lab(pixels)[:, None] - _lab(samples)[None], axis=2)
+    places, named = (to_lab(np.asarray(one / 255, np.float32)) for one in (pixels, samples))
+    distances = np.linalg.norm(places[:, None] - named[None], axis=2)
     return np.bincount(owner[distances.argmin(axis=1)], minlength=len(names)) / len(pixels)
-
-
-def _lab(rgb: NDArray[np.generic]) -> NDArray[np.float64]:
-    """SRGB 0..255 (N, 3) to CIELAB under D65 (CIE 15:2004)."""
-    unit = np.asarray(rgb, np.float64) / 255
-    light = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array(
-        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    )
-    xyz = light @ to_xyz.T / (0.9505, 1.0, 1.089)
-    root = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
-    x, y, z = root.T
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)

@@ -6,9 +6,10 @@ from PIL import Image, ImageFilter, ImageOps
 
 from anymask.apps.edit import adjustments
 from anymask.apps.edit.adjustments import adjusted, customised
-from anymask.apps.edit.colours import luminance, parse_colour, to_lab
+from anymask.apps.edit.colours import luminance, parse_colour
 from anymask.apps.edit.pixels import colours_of
 from anymask.errors import ImageError, MaskError
+from anymask.geometry.colour_spaces import to_lab
 from editing import disc, noise, plain, replayed, within
 
 SIZE = (61, 83)

@@ -12,9 +12,10 @@ from anymask.apps.edit.backgrounds import (
     placed_picture,
     without_background,
 )
-from anymask.apps.edit.colours import parse_colour, to_lab
+from anymask.apps.edit.colours import parse_colour
 from anymask.apps.edit.pixels import colours_of
 from anymask.errors import ImageError
+from anymask.geometry.colour_spaces import to_lab
 from editing import SIZES, TOOLS, disc, masks, noise, plain, replayed, within
 
 SIZE = (61, 83)

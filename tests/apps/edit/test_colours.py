@@ -3,16 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anymask.apps.edit.colours import (
-    from_lab,
-    from_linear,
-    parse_colour,
-    rotated_hue,
-    to_lab,
-    to_linear,
-)
+from anymask.apps.edit.colours import parse_colour, rotated_hue
 from anymask.apps.edit.pixels import colours_of
 from anymask.errors import ImageError
+from anymask.geometry.colour_spaces import from_lab, from_linear, to_lab, to_linear
 from editing import noise
 
 

@@ -13,14 +13,7 @@ import numpy as np
 from PIL import Image
 
 from anymask.apps.edit.blurs import blurred, blurred_within
-from anymask.apps.edit.colours import (
-    from_lab,
-    from_linear,
-    luminance,
-    rotated_hue,
-    to_lab,
-    to_linear,
-)
+from anymask.apps.edit.colours import luminance, rotated_hue
 from anymask.apps.edit.pixels import (
     Picture,
     Unit,
@@ -31,6 +24,7 @@ from anymask.apps.edit.pixels import (
     window_of,
 )
 from anymask.errors import ImageError
+from anymask.geometry.colour_spaces import from_lab, from_linear, to_lab, to_linear
 
 Adjustment = Callable[[Unit, Unit], Unit]
 """Colours (H, W, 3) and how much each pixel counts (H, W) to new colours."""

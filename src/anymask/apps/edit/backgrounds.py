@@ -13,7 +13,6 @@ from PIL import Image
 from scipy import ndimage
 
 from anymask.apps.edit.blurs import blurred, blurred_within
-from anymask.apps.edit.colours import from_lab, from_linear, to_lab, to_linear
 from anymask.apps.edit.cutouts import lifted
 from anymask.apps.edit.foreground import foreground_colours
 from anymask.apps.edit.mattes import regrown
@@ -27,6 +26,7 @@ from anymask.apps.edit.pixels import (
     quantised,
 )
 from anymask.errors import ImageError
+from anymask.geometry.colour_spaces import from_lab, from_linear, to_lab, to_linear
 
 Fit = Literal["cover", "fit", "stretch"]
 Falloff = Literal["none", "ground", "distance"]

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from anymask.apps.edit.backgrounds import clear_of
 from anymask.apps.edit.blurs import blurred, blurred_within
-from anymask.apps.edit.colours import to_linear
 from anymask.apps.edit.pixels import Picture, Unit, as_picture, colours_of, coverage_of, quantised
+from anymask.geometry.colour_spaces import to_linear
 
 _BLURS: Final = 4  # widths that a cast shadow's softness runs through
 

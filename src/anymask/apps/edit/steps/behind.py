@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from anymask.apps.edit import adjustments, backgrounds, shadows
-from anymask.apps.edit.colours import from_linear, parse_colour, to_linear
+from anymask.apps.edit.colours import parse_colour
 from anymask.apps.edit.parameters import choice, colour, flag, name, number
 from anymask.apps.edit.pixels import Unit, colours_of
 from anymask.apps.edit.scene import Scene, Selection
 from anymask.apps.edit.steps.step import Step
+from anymask.geometry.colour_spaces import from_linear, to_linear
 
 
 @dataclass(frozen=True, kw_only=True)
