@@ -1,15 +1,15 @@
 """Which of the decoder's answers a prompt gets: better masks from the same weights.
 
 The published rule, `predicted_iou`, takes the candidate of highest predicted IoU for an ambiguous
-prompt and token 0 for a clear one. `plausibility` chooses by what is in `anymask.inference.ranking`
-and `anymask.inference.boxes`. What each gains and costs is in docs/quality.md.
+prompt and token 0 for a clear one. `plausibility` chooses by what is in `ranking` (one click),
+`corrections` (the third click) and `boxes`. What each gains and costs is in docs/quality.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from anymask.geometry.frames import LOW_RES_STRIDE_PX
 from anymask.inference.backend import Backend, Decoded, PromptBatch
 from anymask.inference.batching import BOX_CORNERS, PlacedPrompt, group
 from anymask.inference.boxes import fill_box
+from anymask.inference.corrections import CLICKS, correctness
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.ranking import plausibility
 
@@ -75,8 +76,11 @@ def _way(prompt: PlacedPrompt, rank: Rank) -> Way:
         return by_predicted_iou
     if prompt.multimask:
         return by_plausibility
-    boxed, pointed = np.isin(BOX_CORNERS, prompt.labels).any(), np.isin(POINTS, prompt.labels).any()
-    return by_box if boxed and not pointed else by_predicted_iou
+    boxed, points = np.isin(BOX_CORNERS, prompt.labels).any(), np.isin(prompt.labels, POINTS).sum()
+    if boxed and not points:
+        return by_box
+    corrects = prompt.mask_logits is not None and not boxed
+    return by_correctness if corrects and points == CLICKS else by_predicted_iou
 
 
 def by_predicted_iou(
@@ -97,6 +101,21 @@ def by_plausibility(
         height, width = images[prompts.image_index[row]].frame.visible_low_res_hw
         cells_xy = prompts.coords[row][prompts.labels[row] == 1] / LOW_RES_STRIDE_PX
         yield _ordered(logits, iou, plausibility(logits[:, :height, :width], iou, cells_xy))
+
+
+def by_correctness(
+    backend: Backend, images: Sequence[EncodedImage], prompts: PromptBatch
+) -> Iterator[Decoded]:
+    """The one mask that corrects the former one best."""
+    decoded = backend.decode(images, replace(prompts, all_tokens=True))
+    former = cast("NDArray[np.float32]", prompts.mask_logits)
+    for row, (logits, iou) in enumerate(zip(decoded.logits, decoded.iou, strict=True)):
+        height, width = images[prompts.image_index[row]].frame.visible_low_res_hw
+        first_xy = prompts.coords[row][prompts.labels[row] == 1][:1] / LOW_RES_STRIDE_PX
+        visible = logits[:, :height, :width]
+        rank = correctness(visible, iou, first_xy, former[row, :height, :width])
+        best = int(rank.argmax())
+        yield Decoded(logits[best : best + 1], iou[best : best + 1])
 
 
 def by_box(

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { byPlausibility, depth, fillBox, innerDistances } from "./choice";
+import { byPlausibility, depth, fillBox, innerDistances, mostCorrect } from "./choice";
 
 const SIDE = 32;
 const GRID = { rows: SIDE, columns: SIDE, stride: SIDE };
@@ -48,6 +48,24 @@ test("depth is one in the middle and zero outside", () => {
   expect(depth(square, GRID, [{ x: 4.5, y: 4.5 }])).toBe(1);
   expect(depth(square, GRID, [{ x: 0.5, y: 0.5 }])).toBe(0);
   expect(depth(square, GRID, [])).toBe(1);
+});
+
+const chosen = (logits: Float32Array[], iou: number[], former = disc(6)) => {
+  const answers = logits.map((one, i) => ({ logits: one, iou: iou[i] as number }));
+  return answers.indexOf(mostCorrect(answers, GRID, MIDDLE, former));
+};
+
+test("a correction is the single mask, unless another is clearly more plausible", () => {
+  expect(chosen([disc(6), disc(6), disc(6), disc(6)], [0.6, 0.9, 0.8, 0.7])).toBe(0);
+  expect(chosen([disc(6), disc(6), disc(6), disc(6)], [0.4, 0.9, 0.8, 0.7])).toBe(1);
+});
+
+test("a correction whose first click lies at the edge loses against one with it in the middle", () => {
+  expect(chosen([disc(6, 21), disc(6), disc(6, 21), disc(6, 21)], [0.9, 0.8, 0.9, 0.9])).toBe(1);
+});
+
+test("a correction that spills over loses against one of the former size", () => {
+  expect(chosen([disc(15), disc(6), disc(15), disc(15)], [0.9, 0.8, 0.9, 0.9], disc(6))).toBe(1);
 });
 
 test("an answer that fills the box beats a part of it, and what lies beyond is cut off", () => {

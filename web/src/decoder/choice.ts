@@ -1,4 +1,4 @@
-/** Which of the decoder's answers a prompt gets: inference/ranking.py and inference/boxes.py. */
+/** Which of the decoder's answers a prompt gets: ranking.py, corrections.py and boxes.py of inference/. */
 
 /** Logits by rows, of which only the upper left part is the picture. */
 export interface Grid {
@@ -47,6 +47,31 @@ export function byPlausibility(
 ): number[] {
   const ranks = answers.map((one) => plausibility(one, grid, foreground));
   return ranks.map((_, i) => i).sort((a, b) => (ranks[b] as number) - (ranks[a] as number) || a - b);
+}
+
+/** How many clicks a prompt has that `mostCorrect` answers. */
+export const CLICKS = 3;
+const FOR_SINGLE = 0.4;
+const PER_DEPTH = 1.5;
+const PER_EDGE = 1;
+const PER_GROWTH = 0.5;
+
+/** The answer that corrects the former mask best; the single mask comes first. */
+export function mostCorrect(
+  answers: readonly Answered[],
+  grid: Grid,
+  first: readonly Cell[],
+  former: Float32Array,
+): Answered {
+  const before = counted(former, grid).area;
+  const edge = 2 * grid.columns + 2 * Math.max(0, grid.rows - 2);
+  const scores = answers.map(({ logits, iou }, i) => {
+    const { area, border } = counted(logits, grid);
+    const growth = Math.max(0, Math.log((area + 1) / (before + 1)));
+    const plausible = iou + PER_DEPTH * depth(logits, grid, first) - PER_EDGE * (border / edge);
+    return plausible - PER_GROWTH * growth + (i === 0 ? FOR_SINGLE : 0);
+  });
+  return answers[scores.indexOf(Math.max(...scores))] as Answered;
 }
 
 function counted(logits: Float32Array, { rows, columns, stride }: Grid) {

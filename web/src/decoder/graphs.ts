@@ -4,7 +4,7 @@ import runtimeModule from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import runtimeBinary from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import * as ort from "onnxruntime-web/wasm";
 import contract from "../../../contracts/decoder.json";
-import { type Answered, byPlausibility, type Cell, fillBox } from "./choice";
+import { type Answered, byPlausibility, type Cell, CLICKS, fillBox, mostCorrect } from "./choice";
 import type { Embedding } from "./embedding";
 import { CELL_PX, LOW_RES_PX, placed, resizedHW, visibleCells, visibleLowRes, WHOLE_GRID } from "./frame";
 import { GRAPH_NAMES, type GraphName } from "./names";
@@ -45,14 +45,14 @@ export class Graphs {
   async ask(side: ImageSide, size: SizeHW, prompt: Prompt, multimask: boolean): Promise<Answered[]> {
     const { coords } = placed(prompt, size);
     const alone = !prompt.box && prompt.points.length === 1;
+    const clicked = prompt.points
+      .map(({ label }, i) => ({
+        label,
+        x: (coords[2 * i] as number) / CELL_PX,
+        y: (coords[2 * i + 1] as number) / CELL_PX,
+      }))
+      .filter(({ label }) => label === 1);
     if (multimask || alone) {
-      const clicked = prompt.points
-        .map(({ label }, i) => ({
-          label,
-          x: (coords[2 * i] as number) / CELL_PX,
-          y: (coords[2 * i + 1] as number) / CELL_PX,
-        }))
-        .filter(({ label }) => label === 1);
       const answers = ranked(await this.decode(side, prompt, SEVERAL, size), size, clicked);
       return multimask ? answers : answers.slice(0, 1);
     }
@@ -64,6 +64,10 @@ export class Graphs {
         number,
       ];
       return [fillBox(await this.decode(side, prompt, ALL, size), WHOLE, [x0, y0, x1, y1])];
+    }
+    if (!prompt.box && prompt.previous && prompt.points.length === CLICKS) {
+      const answers = await this.decode(side, prompt, ALL, size);
+      return [mostCorrect(answers, gridOf(size), clicked.slice(0, 1), prompt.previous)];
     }
     return this.decode(side, prompt, SINGLE, size);
   }
@@ -115,9 +119,14 @@ export class Graphs {
 
 /** The masks of a prompt that may mean several, the most plausible first. */
 function ranked(answers: readonly Answered[], size: SizeHW, foreground: readonly Cell[]): Answered[] {
-  const [rows, columns] = visibleLowRes(size);
-  const order = byPlausibility(answers, { rows, columns, stride: LOW_RES_PX }, foreground);
+  const order = byPlausibility(answers, gridOf(size), foreground);
   return order.map((i) => answers[i] as Answered);
+}
+
+/** The part of the canvas that shows the picture. */
+function gridOf(size: SizeHW) {
+  const [rows, columns] = visibleLowRes(size);
+  return { rows, columns, stride: LOW_RES_PX };
 }
 
 function answersOf(outputs: Record<string, ort.Tensor>): Answered[] {
