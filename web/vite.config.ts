@@ -26,5 +26,5 @@ export default defineConfig({
       "Cross-Origin-Embedder-Policy": "require-corp",
     },
   },
-  test: { include: ["src/**/*.test.{ts,tsx}"], environment: "node", restoreMocks: true },
+  test: { include: ["src/**/*.test.{ts,tsx}"], environment: "node", restoreMocks: true, testTimeout: 30_000 },
 });

@@ -22,7 +22,8 @@ describe("an embedding file", () => {
     const embedding = readEmbedding(file(HEADER, numbers));
     expect(embedding.sizeHW).toEqual([400, 600]);
     expect(embedding.pairId).toBe("tiny-1");
-    expect(embedding.values).toEqual(numbers);
+    expect(embedding.values).toHaveLength(COUNT); // toEqual takes seconds for a million numbers
+    expect(embedding.values.every((value, i) => value === numbers[i])).toBe(true);
   });
 
   test("of half precision is widened", () => {
