@@ -1,7 +1,7 @@
 """Boxes of faces, by the detectors that OpenCV has: what no classifier of ImageNet knows.
 
-OpenCV 4 brings a cascade of features (Viola and Jones 2001); OpenCV 5 brings none. With a file of
-YuNet (Wu et al. 2023) either of them finds many more. The pedestrian detector of OpenCV 4 is left
+OpenCV 4 brings a cascade of features (Viola and Jones 2001); OpenCV 5 brings none. Both run YuNet
+(Wu et al. 2023) from a file. The pedestrian detector of OpenCV 4 is left
 out: on everyday photos it is wrong more often than right (docs/text.md).
 """
 
