@@ -62,7 +62,8 @@ def load_scorer(
     ]
     classifier, sentences = located
     (weights,) = classifier.files.values()
-    return OfflineScorer.load(weights, sentences.files)
+    kept = sentences.converted.with_name(f"{sentences.weights_id}-classes")
+    return OfflineScorer.load(weights, sentences.files, kept)
 
 
 def _clip(name: str, *, offline: bool) -> RegionTextScorer:

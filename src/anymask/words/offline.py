@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from anymask.errors import MissingExtraError
 from anymask.types.records import CompactMask
-from anymask.words.classes import read_class_texts
+from anymask.words.classes import embedded_once, read_class_texts
 from anymask.words.colours import COLOURS, colour_shares, split_colour
 from anymask.words.views import region_views
 
@@ -52,22 +52,29 @@ class OfflineScorer:
     Args:
         classifier: crops to logits of ImageNet's classes.
         sentences: texts to vectors of unit length.
+        kept: file for the embedded names of the classes, which take a second; None keeps none.
     """
 
     name = "offline"
     threshold = PRESENCE
 
-    def __init__(self, classifier: Classifier, sentences: SentenceEncoder) -> None:
+    def __init__(
+        self, classifier: Classifier, sentences: SentenceEncoder, kept: Path | None = None
+    ) -> None:
         self._classifier = classifier
         self._sentences = sentences
+        self._kept = kept
 
     @classmethod
-    def load(cls, classifier: Path, sentences: Mapping[str, Path]) -> OfflineScorer:
+    def load(
+        cls, classifier: Path, sentences: Mapping[str, Path], kept: Path | None = None
+    ) -> OfflineScorer:
         """The scorer with published weights.
 
         Args:
             classifier: the file of "efficientnet_lite2".
             sentences: the files of "minilm" by their names.
+            kept: see the class.
 
         Raises:
             WeightsError: a file that holds no such weights.
@@ -78,7 +85,7 @@ class OfflineScorer:
         except ImportError as error:
             raise MissingExtraError("torch", "text", "for words") from error
         encoder = SentenceEncoder(sentences["model.safetensors"], sentences["tokenizer.json"])
-        return cls(Classifier(classifier), encoder)
+        return cls(Classifier(classifier), encoder, kept)
 
     def embed_regions(
         self, image_rgb: NDArray[np.uint8], regions: Sequence[CompactMask]
@@ -119,10 +126,10 @@ class OfflineScorer:
 
     @cached_property
     def _class_texts(self) -> tuple[NDArray[np.intp], FloatArray]:
-        """Where each class's texts begin, and all texts embedded: a second's work, done once."""
+        """Where each class's texts begin, and all texts embedded."""
         table = read_class_texts()
         starts = np.flatnonzero(np.diff(table.owner, prepend=-1))
-        return starts, self._sentences(table.texts)
+        return starts, embedded_once(table.texts, self._sentences, self._kept)
 
 
 def _plain(phrase: str) -> str:
