@@ -69,9 +69,11 @@ class SameConv(nn.Conv2d):
         for side in (x.shape[-1], x.shape[-2]):
             total = max(0, (-(-side // stride) - 1) * stride + kernel - side)
             pads += [total // 2, total - total // 2]
-        if any(pads):
-            x = F.pad(x, pads)
-        return super().forward(x)
+        left, right, top, bottom = pads
+        padding = (top, left)
+        if (top, left) != (bottom, right):  # the convolution itself pads both sides alike
+            x, padding = F.pad(x, pads), (0, 0)
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding, 1, self.groups)
 
 
 class Block(nn.Module):
@@ -93,8 +95,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, D, H / stride, W / stride)."""
-        wide = x if self.expand is None else F.relu6(self.expand(x))
-        y: Tensor = self.project(F.relu6(self.depthwise(wide)))
+        wide = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y: Tensor = self.project(F.relu6(self.depthwise(wide), inplace=True))
         return x + y if self.residual else y
 
 
@@ -115,10 +117,10 @@ class EfficientNetLite(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Crops (B, 3, 260, 260) in 0..255 to (B, 1280, 9, 9) features."""
-        x = F.relu6(self.stem((images - MEAN) / STD))
+        x = F.relu6(self.stem((images - MEAN) / STD), inplace=True)
         for block in self.blocks:
             x = block(x)
-        features: Tensor = F.relu6(self.head(x))
+        features: Tensor = F.relu6(self.head(x), inplace=True)
         return features
 
     def forward(self, images: Tensor) -> Tensor:

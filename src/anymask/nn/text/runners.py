@@ -18,7 +18,7 @@ from anymask.nn.text.minilm import load_minilm
 
 FloatArray = NDArray[np.float32]
 
-BATCH: Final = 16
+BATCH: Final = 8
 """Crops at once; more is not faster."""
 SENTENCES_AT_ONCE: Final = 128
 
