@@ -59,18 +59,7 @@ class OpenClipNetwork:
         return unit_vectors(pictures, self._embed, self.dim)
 
     def embed_masked(self, pictures: Sequence[Picture], masks: Sequence[Mask]) -> FloatArray:
-        """What masks cover, known in its surroundings; see `masked_attention`.
-
-        Args:
-            pictures: N squares (S, S, 3) uint8 RGB.
-            masks: N masks (S, S) of them.
-
-        Returns:
-            (N, D) of unit length.
-
-        Raises:
-            WeightsError: a model without an output token.
-        """
+        """What masks of squares cover, to (N, D); see `ClipNetwork.embed_masked`."""
         visual = self._net.visual
         if getattr(visual, "pool_type", None) != "tok" or visual.attn_pool is not None:
             raise no_output_token(self._name)
