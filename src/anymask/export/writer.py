@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anymask.export.contract import GraphContract, Port
-from anymask.inference.onnx_graphs import FloatArray, Graph, Part, Tensors
+from anymask.inference.onnx_graphs import FloatArray, Graph, Part, Tensors, ints, scalar
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -35,16 +34,6 @@ def erf_gelu(g: Graph, x: str) -> str:
     scaled = g.op("Div", x, scalar(math.sqrt(2)))
     grown = g.op("Mul", x, g.op("Add", g.op("Erf", scaled), scalar(1)))
     return g.op("Mul", grown, scalar(0.5))
-
-
-def ints(*values: int) -> NDArray[np.int64]:
-    """A constant (n,) int64, such as a shape."""
-    return np.array(values, np.int64)
-
-
-def scalar(value: float) -> FloatArray:
-    """A constant () float32."""
-    return np.array(value, np.float32)
 
 
 def typed(ports: Mapping[str, Port]) -> list[ValueInfoProto]:

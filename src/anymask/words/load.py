@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from anymask.errors import WeightsError
+from anymask.inference.word_engines import Classifier, SentenceEncoder
 from anymask.io.weights.fetch import ensure
 from anymask.io.weights.zoo import TEXT_ZOO
 from anymask.types.progress import ProgressCallback
@@ -42,8 +43,8 @@ def load_scorer(
     Raises:
         WeightsError: an unknown name, or files that hold no such weights.
         DownloadError: the weights are not there and no source answered.
-        MissingExtraError: PyTorch, ``tokenizers``, ``transformers`` or ``open_clip`` is not
-            installed.
+        MissingExtraError: ``tokenizers`` or ``safetensors``, or for CLIP PyTorch, ``transformers``
+            or ``open_clip``, is not installed.
 
     Example:
         >>> scorer = load_scorer()  # doctest: +SKIP
@@ -62,8 +63,13 @@ def load_scorer(
     ]
     classifier, sentences = located
     (weights,) = classifier.files.values()
-    kept = sentences.converted.with_name(f"{sentences.weights_id}-classes")
-    return OfflineScorer.load(weights, sentences.files, kept)
+    model, tokenizer = (sentences.files[name] for name in ("model.safetensors", "tokenizer.json"))
+    kept = sentences.converted.parent
+    return OfflineScorer(
+        Classifier(weights, kept / classifier.weights_id),
+        SentenceEncoder(model, tokenizer, kept / sentences.weights_id),
+        kept / f"{sentences.weights_id}-classes",
+    )
 
 
 def _clip(name: str, *, offline: bool) -> RegionTextScorer:

@@ -11,22 +11,19 @@ averages the embeddings instead of the fits and finds less (docs/text.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anymask.errors import MissingExtraError
+from anymask.inference.word_engines import Classifier, SentenceEncoder
 from anymask.types.records import CompactMask
 from anymask.words.classes import embedded_once, read_class_texts
 from anymask.words.colours import COLOURS, colour_shares, split_colour
 from anymask.words.views import region_views
-
-if TYPE_CHECKING:
-    from anymask.nn.text.runners import Classifier, SentenceEncoder
 
 FloatArray = NDArray[np.float32]
 
@@ -64,28 +61,6 @@ class OfflineScorer:
         self._classifier = classifier
         self._sentences = sentences
         self._kept = kept
-
-    @classmethod
-    def load(
-        cls, classifier: Path, sentences: Mapping[str, Path], kept: Path | None = None
-    ) -> OfflineScorer:
-        """The scorer with published weights.
-
-        Args:
-            classifier: the file of "efficientnet_lite2".
-            sentences: the files of "minilm" by their names.
-            kept: see the class.
-
-        Raises:
-            WeightsError: a file that holds no such weights.
-            MissingExtraError: PyTorch or ``tokenizers`` is not installed.
-        """
-        try:
-            from anymask.nn.text.runners import Classifier, SentenceEncoder
-        except ImportError as error:
-            raise MissingExtraError("torch", "text", "for words") from error
-        encoder = SentenceEncoder(sentences["model.safetensors"], sentences["tokenizer.json"])
-        return cls(Classifier(classifier), encoder, kept)
 
     def embed_regions(
         self, image_rgb: NDArray[np.uint8], regions: Sequence[CompactMask]
