@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anymask.inference.everything.settings import EverythingSettings
     from anymask.inference.load import load_model
     from anymask.inference.segment import Model
+    from anymask.inference.zoom import segment_zoomed
     from anymask.types.masks import Masks
     from anymask.types.progress import Progress
     from anymask.types.prompt import Prompt
@@ -42,6 +43,7 @@ __all__ = [
     "load_model",
     "load_scorer",
     "segment_text",
+    "segment_zoomed",
 ]
 
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "load_model": "anymask.inference.load",
     "load_scorer": "anymask.words.load",
     "segment_text": "anymask.words.find",
+    "segment_zoomed": "anymask.inference.zoom",
 }
 
 

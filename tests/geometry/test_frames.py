@@ -104,3 +104,51 @@ def test_a_mask_of_another_size_is_refused_with_both_sizes() -> None:
 def test_impossible_sizes_are_refused(size_hw, canvas) -> None:
     with pytest.raises(ImageError, match=r"size_hw|canvas_px"):
         Frame(size_hw, canvas)
+
+
+WINDOWED = Frame((100, 200), window_xyxy=(40, 10, 120, 60))
+
+
+def test_a_window_fills_the_canvas() -> None:
+    assert WINDOWED.shown_hw == (50, 80)
+    assert WINDOWED.resized_hw == (640, 1024)
+    np.testing.assert_allclose(
+        WINDOWED.points_to_canvas([(40, 10), (120, 60)]), [(0, 0), (1024, 640)]
+    )
+    np.testing.assert_allclose(WINDOWED.points_to_original([(0, 0)]), [(40, 10)])
+    boxes = np.array([[50, 20, 60, 30], [40, 10, 120, 60]])
+    there = WINDOWED.boxes_to_canvas(boxes)
+    np.testing.assert_allclose(there[1], (0, 0, 1024, 640))
+    np.testing.assert_allclose(WINDOWED.boxes_to_original(there), boxes)
+
+
+def test_beyond_a_window_is_background() -> None:
+    logits = WINDOWED.logits_to_original(np.full((2, 256, 256), 3, np.float32))
+    assert logits.shape == (2, 100, 200)
+    np.testing.assert_allclose(logits[:, 10:60, 40:120], 3, atol=1e-5)
+    assert (logits[:, :10] == -MASK_LOGIT).all()
+    assert (logits[:, :, 120:] == -MASK_LOGIT).all()
+
+
+def test_logits_go_to_the_canvas_of_a_window_and_back() -> None:
+    ys, xs = np.mgrid[:100, :200].astype(np.float32)
+    logits = 20 - np.hypot(xs - 80, ys - 35)
+    low_res = WINDOWED.logits_to_low_res(logits)
+    assert low_res.shape == (256, 256)
+    assert (low_res[160:] == -MASK_LOGIT).all()  # the padding
+    back = WINDOWED.logits_to_original(low_res)
+    np.testing.assert_allclose(back[12:58, 42:118], logits[12:58, 42:118], atol=0.6)
+
+
+def test_a_mask_is_seen_through_the_window() -> None:
+    coverage = np.zeros((100, 200), np.float32)
+    coverage[10:35, 40:80] = 1
+    low_res = WINDOWED.coverage_to_logits(coverage)
+    assert (low_res[:79, :127] == MASK_LOGIT).all()
+    assert (low_res[81:, :] == -MASK_LOGIT).all()
+
+
+@pytest.mark.parametrize("window", [(-1, 0, 5, 5), (0, 0, 201, 50), (10, 10, 10, 20)])
+def test_a_window_beyond_the_image_is_refused(window: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ImageError, match="window_xyxy"):
+        Frame((100, 200), window_xyxy=window)

@@ -33,7 +33,7 @@ from anymask.cli.model_choice import (
     PrecisionOption,
 )
 from anymask.cli.models import CacheDirOption, JsonOption, ModelDirOption
-from anymask.cli.prompts import RankOption
+from anymask.cli.prompts import RankOption, ZoomOption
 
 if TYPE_CHECKING:
     from anymask.inference.everything.settings import EverythingSettings
@@ -56,6 +56,7 @@ def evaluate_clicks(
         Literal["centre", "random"], typer.Option(help="Where the first click goes.")
     ] = "centre",
     rank: RankOption = "plausibility",
+    zoom: ZoomOption = False,
     unsure: Annotated[
         Literal["skip", "object"],
         typer.Option(help="Pixels marked as unsure belong to the object, or count for nothing."),
@@ -104,7 +105,7 @@ def evaluate_clicks(
         points=_counts(points),
         first=first,
         unsure=unsure,
-        options=ModelOptions(rank=rank),
+        options=ModelOptions(rank=rank, zoom=zoom),
         noc=noc,
         baselines=_words(baselines),
         bootstrap=bootstrap,
@@ -137,6 +138,7 @@ def evaluate_boxes(
         int, typer.Option(metavar="COUNT", min=1, help="A detector's masks that count.")
     ] = 100,
     rank: RankOption = "plausibility",
+    zoom: ZoomOption = False,
     limit: PictureLimitOption = None,
     seed: SeedOption = 0,
     out: OutOption = DEFAULT_OUT,
@@ -170,7 +172,7 @@ def evaluate_boxes(
         detections=detections,
         refine=refine,
         most=most,
-        options=ModelOptions(rank=rank),
+        options=ModelOptions(rank=rank, zoom=zoom),
     )
     order = Order(out, workers, embeddings, overwrite, max_pixels, as_json)
     choice = ModelChoice(

@@ -80,6 +80,14 @@ RankOption = Annotated[
         rich_help_panel=PROMPTS_PANEL,
     ),
 ]
+ZoomOption = Annotated[
+    bool,
+    typer.Option(
+        "--zoom",
+        help="Look at small objects again in a part of the picture, at an encoding each.",
+        rich_help_panel=PROMPTS_PANEL,
+    ),
+]
 RecursiveOption = Annotated[
     bool, typer.Option("--recursive", "-r", help="Also the folders inside a folder.")
 ]

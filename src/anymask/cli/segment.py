@@ -38,6 +38,7 @@ from anymask.cli.prompts import (
     PromptWords,
     RankOption,
     RecursiveOption,
+    ZoomOption,
     with_prompts,
 )
 from anymask.types.progress import Progress
@@ -85,6 +86,7 @@ def segment(
         bool, typer.Option("--multimask-output", hidden=True, help="--multimask, as SAM names it.")
     ] = False,
     rank: RankOption = "plausibility",
+    zoom: ZoomOption = False,
     recursive: RecursiveOption = False,
     max_pixels: MaxPixelsOption = None,
     out: OutOption = DEFAULT_OUT,
@@ -141,6 +143,7 @@ def segment(
         max_pixels or DEFAULT_MAX_PIXELS,
         parse_coordinates(coordinates),
         rank,
+        zoom,
     )
     check_model(choice)
     found = find_images([*(images or []), *(input_ or [])], out, recursive=recursive)

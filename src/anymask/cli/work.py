@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anymask.cli.options import MAP, PIXEL
 from anymask.cli.outputs import SavedPaths, Saving, Segmented, save
@@ -20,8 +21,11 @@ from anymask.formats.records import result_document
 from anymask.geometry.georeference import GeoReference
 from anymask.inference.choice import Rank
 from anymask.inference.segment import Model
+from anymask.inference.zoom import segment_zoomed
 from anymask.io.geotiff import read_georeference
 from anymask.io.images import read_image
+from anymask.types.masks import Masks
+from anymask.types.prompt import Prompt
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +44,7 @@ class Settings:
         max_pixels: largest picture that is read.
         coordinates: of the prompts: "pixel", "map" or an EPSG code.
         rank: as `Model.segment` takes it.
+        zoom: look at small objects in a window, see `segment_zoomed`.
     """
 
     saving: Saving
@@ -48,6 +53,7 @@ class Settings:
     max_pixels: int
     coordinates: str = PIXEL
     rank: Rank = "plausibility"
+    zoom: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +107,7 @@ def _segment(job: Job, model: Model, settings: Settings) -> tuple[dict[str, Any]
     if settings.coordinates != PIXEL:
         specs = tuple(_in_pixels(spec, georeference, settings.coordinates) for spec in specs)
     prompts = [spec.load() for spec in specs]
-    masks = model.segment(image_rgb, prompts, multimask=settings.multimask, rank=settings.rank)
+    masks = _masks(model, image_rgb, prompts, settings)
     document = result_document(
         masks,
         prompts,
@@ -115,6 +121,15 @@ def _segment(job: Job, model: Model, settings: Settings) -> tuple[dict[str, Any]
         image_rgb, prompts, masks, document, georeference, settings.polygon_tolerance_px
     )
     return document, save(result, job.names, settings.saving)
+
+
+def _masks(
+    model: Model, image_rgb: NDArray[np.uint8], prompts: list[Prompt], settings: Settings
+) -> Masks:
+    multimask, rank = settings.multimask, settings.rank
+    if settings.zoom:
+        return segment_zoomed(model, image_rgb, prompts, multimask=multimask, rank=rank)
+    return model.segment(image_rgb, prompts, multimask=multimask, rank=rank)
 
 
 def _georeference(path: Path, settings: Settings) -> GeoReference | None:

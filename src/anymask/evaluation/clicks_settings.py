@@ -11,6 +11,7 @@ from anymask.evaluation.baselines import BASELINES
 from anymask.evaluation.jobs import Opened
 from anymask.inference.choice import Rank
 from anymask.inference.segment import Model
+from anymask.inference.zoom import segment_zoomed
 from anymask.types.masks import Masks
 from anymask.types.prompt import Prompt
 
@@ -27,12 +28,18 @@ class ModelOptions:
 
     Attributes:
         rank: which rule chooses the answer, see `Model.segment`.
+        zoom: look at small objects in a window, see `segment_zoomed`.
     """
 
     rank: Rank = "plausibility"
+    zoom: bool = False
 
     def segment(self, model: Model, opened: Opened, prompts: Sequence[Prompt]) -> Masks:
         """Masks for prompts on one picture, as a user of the model gets them."""
+        if self.zoom:
+            return segment_zoomed(
+                model, opened.rgb, prompts, encoded=opened.encoded, rank=self.rank
+            )
         return model.segment(opened.encoded, prompts, rank=self.rank)
 
 

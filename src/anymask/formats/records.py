@@ -97,6 +97,7 @@ def object_record(
         A dict that JSON can hold.
     """
     mask = masks.array[row]
+    window = masks.windows_xyxy[row] if masks.windows_xyxy else None
     return {
         "id": row,
         "prompt": prompt_record(prompt),
@@ -107,7 +108,7 @@ def object_record(
             polygon_record(polygon) for polygon in contours.polygons(mask, polygon_tolerance_px)
         ],
         "candidates": _candidate_records(masks.candidates(row)),
-    }
+    } | ({"window_xyxy": list(window)} if window else {})
 
 
 def prompt_record(prompt: Prompt) -> Record:

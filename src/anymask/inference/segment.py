@@ -194,7 +194,7 @@ def _prompts_by_image(
 ) -> list[list[Prompt]]:
     """One list of prompts for each image."""
     if not several:
-        return [_prompt_list(prompts)]
+        return [prompt_list(prompts)]
     if isinstance(prompts, Prompt) or not isinstance(prompts, (list, tuple)):
         raise PromptTypeError(
             f"prompts must be a list with one entry for each of the {images} images; "
@@ -205,10 +205,15 @@ def _prompts_by_image(
             f"prompts has {len(prompts)} entries for {images} images; give one entry an image, "
             "each a Prompt or a list of them"
         )
-    return [_prompt_list(row) for row in prompts]
+    return [prompt_list(row) for row in prompts]
 
 
-def _prompt_list(prompts: object) -> list[Prompt]:
+def prompt_list(prompts: object) -> list[Prompt]:
+    """One prompt or several as a list.
+
+    Raises:
+        PromptTypeError: something that is no prompt.
+    """
     row = [prompts] if isinstance(prompts, Prompt) else prompts
     if not isinstance(row, (list, tuple)):
         raise PromptTypeError(

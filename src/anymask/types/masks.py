@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import SupportsIndex
 
@@ -36,6 +36,8 @@ class Masks:
         offsets: (N + 1,) int; row i owns candidates ``offsets[i]:offsets[i + 1]``, the first of
             them is the chosen one.
         model_id: which weights made them.
+        windows_xyxy: the part of the image that each row's logits show, as `Frame` has it; empty
+            where all show all of it. See `anymask.segment_zoomed`.
     """
 
     frame: Frame
@@ -43,6 +45,7 @@ class Masks:
     candidate_iou: FloatArray
     offsets: NDArray[np.intp]
     model_id: str = ""
+    windows_xyxy: tuple[tuple[int, int, int, int] | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -62,7 +65,14 @@ class Masks:
             self.candidate_iou[kept],
             np.concatenate([[0], np.cumsum(counts)]).astype(np.intp),
             self.model_id,
+            tuple(self.windows_xyxy[row] for row in chosen) if self.windows_xyxy else (),
         )
+
+    def _frame(self, row: int) -> Frame:
+        """How what row's logits show lies on the canvas."""
+        if not self.windows_xyxy:
+            return self.frame
+        return replace(self.frame, window_xyxy=self.windows_xyxy[row])
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -71,8 +81,16 @@ class Masks:
 
     @property
     def low_res_logits(self) -> FloatArray:
-        """(N, L, L) float32 logits on the padded canvas, as a prompt's `mask_logits` wants them."""
-        return self.candidate_logits[self.offsets[:-1]]
+        """(N, L, L) float32 logits on the padded canvas, as a prompt's `mask_logits` wants them.
+
+        Those of a row that shows a part of the image are brought onto the canvas of all of it.
+        """
+        logits = self.candidate_logits[self.offsets[:-1]]
+        for row, window in enumerate(self.windows_xyxy):
+            if window is not None:
+                at_size = self._frame(row).logits_to_original(logits[row])
+                logits[row] = self.frame.logits_to_low_res(at_size)
+        return logits
 
     @property
     def predicted_iou(self) -> FloatArray:
@@ -94,16 +112,21 @@ class Masks:
             self.candidate_iou[start:stop],
             np.arange(stop - start + 1, dtype=np.intp),
             self.model_id,
+            self.windows_xyxy[row : row + 1] * int(stop - start),
         )
 
     def iter_logits(self) -> Iterator[FloatArray]:
         """Each row's (H, W) float32 logits at image size, one at a time."""
-        return (self.frame.logits_to_original(row) for row in self.low_res_logits)
+        for row, first in enumerate(self.offsets[:-1]):
+            yield self._frame(row).logits_to_original(self.candidate_logits[first])
 
     @property
     def logits(self) -> FloatArray:
         """(N, H, W) float32 logits at image size, computed anew at each call: 4 bytes a pixel."""
-        return self.frame.logits_to_original(self.low_res_logits)
+        logits = np.empty((len(self), *self.size_hw), np.float32)
+        for row, one in enumerate(self.iter_logits()):
+            logits[row] = one
+        return logits
 
     @property
     def probability(self) -> FloatArray:

@@ -99,14 +99,22 @@ class Prompt:
 
     def with_token(self, token: ArrayLike) -> Prompt:
         """The same, with an embedding before its points."""
-        return Prompt(
-            points=self.points_xy,
-            labels=self.labels,
-            box=self.box_xyxy,
-            mask=self.mask,
-            mask_logits=self.mask_logits,
-            token=token,
-        )
+        return self._with(token=token)
+
+    def with_mask_logits(self, mask_logits: ArrayLike) -> Prompt:
+        """The same, with other low-res logits."""
+        return self._with(mask_logits=mask_logits)
+
+    def _with(self, **changes: ArrayLike) -> Prompt:
+        parts: dict[str, Any] = {
+            "points": self.points_xy,
+            "labels": self.labels,
+            "box": self.box_xyxy,
+            "mask": self.mask,
+            "mask_logits": self.mask_logits,
+            "token": self.token,
+        }
+        return Prompt(**(parts | changes))
 
     @classmethod
     def batch(
