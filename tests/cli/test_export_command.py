@@ -166,6 +166,12 @@ def test_other_commands_take_an_export_as_their_model(
     assert told["model"] == {"id": "small@1", "architecture": "vit_t"}
     assert told["images"][0]["result"]["engine"] == "exported"
     assert len(calls) == 1, "the export needs no other weights"
+    wished = ["--model", "files", "--engine", "openvino"]
+    told = run("segment", "photo.png", "--point", "40,30", *wished, "--json").json
+    assert told["images"][0]["result"]["engine"] == "exported"
+    ended = run("segment", "photo.png", "--point", "40,30", "--model", "files", "--precision=bf16")
+    assert ended.code == 2
+    assert "precision must be fp32 with engine 'onnx'" in ended.err
     for option in (["--engine", "torch"], ["--device", "cuda"], ["--image-size", "512"]):
         ended = run("segment", "photo.png", "--point", "40,30", "--model", "files", *option)
         assert ended.code == 2

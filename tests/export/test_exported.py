@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,30 @@ def asked(height: int, width: int, logits: np.ndarray | None = None) -> list[Pro
 
 def copied(export: Export, folder: Path) -> Path:
     return Path(shutil.copytree(export.folder, folder))
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+@pytest.mark.parametrize("kind", ["tiny", "plain"])
+def test_openvino_encodes_as_onnxruntime_does(kind: str, tmp_path: Path, coffee) -> None:
+    folder = export_small(small_model(kind), tmp_path / "export").folder
+    light, fast = open_export(folder), open_export(folder, engine="openvino")
+    embeddings = (model.encode(coffee).embedding for model in (fast, light))
+    assert np.abs(np.subtract(*embeddings)).max() <= 1e-4
+    ours, theirs = (model.segment(coffee, asked(400, 600)) for model in (fast, light))
+    assert np.abs(ours.low_res_logits - theirs.low_res_logits).max() <= 1e-3
+
+
+@pytest.mark.parametrize(
+    ("wish", "answer"),
+    [
+        ({"engine": "tpu"}, "engine must be one of onnx, openvino; got 'tpu'"),
+        ({"precision": "bf16"}, "precision must be fp32 with engine 'onnx'; got 'bf16'"),
+        ({"engine": "openvino", "precision": "int3"}, "precision must be fp32, bf16 or auto"),
+    ],
+)
+def test_what_cannot_run_an_export_is_named(wish: dict, answer: str, batched: Export) -> None:
+    with pytest.raises(DeviceError, match=answer):
+        open_export(batched.folder, **wish)
 
 
 @pytest.mark.parametrize("size_hw", SIZES_HW)

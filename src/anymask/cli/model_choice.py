@@ -13,6 +13,7 @@ from anymask.cli.models import find_known
 from anymask.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from anymask.inference.engines import LightEngine
     from anymask.inference.segment import Model
 
 Engine = Literal["auto", "torch", "onnx", "openvino"]
@@ -121,13 +122,13 @@ def _check_export(choice: ModelChoice) -> None:
     wishes = {
         "--checkpoint": choice.checkpoint is not None,
         "--device": choice.device not in ("auto", "cpu"),
-        "--engine": choice.engine not in ("auto", "onnx"),
+        "--engine": choice.engine == "torch",
         "--image-size": choice.image_size != 1024,
     }
     for option in (option for option, wished in wishes.items() if wished):
         raise UsageError(
-            f"{option} does not go with --model {choice.name!r}, an export: onnxruntime runs its "
-            "own weights on the CPU at 1024 pixels"
+            f"{option} does not go with --model {choice.name!r}, an export: onnxruntime or "
+            "OpenVINO runs its own weights on the CPU at 1024 pixels"
         )
 
 
@@ -136,7 +137,10 @@ def load(choice: ModelChoice, progress: ProgressBar) -> Model:
     if choice.name is not None and _is_export(choice):
         from anymask.export.exported_backend import open_export
 
-        return open_export(Path(choice.name).expanduser())
+        engine: LightEngine = "openvino" if choice.engine == "openvino" else "onnx"
+        return open_export(
+            Path(choice.name).expanduser(), engine=engine, precision=choice.precision
+        )
     from anymask.inference.load import AUTO, load_model
 
     return load_model(

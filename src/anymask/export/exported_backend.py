@@ -16,6 +16,7 @@ from anymask.export.parts import DECODER, ENCODER
 from anymask.inference.backend import Candidates, Decoded, PromptBatch, confident
 from anymask.inference.batching import PADDING
 from anymask.inference.encoded import EncodedImage
+from anymask.inference.engines import LightEngine
 from anymask.inference.onnx_backend import to_canvas
 from anymask.inference.onnx_graphs import CANVAS_PX, LOW_RES, MASK_TOKENS
 from anymask.inference.segment import Model
@@ -27,12 +28,19 @@ _PROMPTS_PER_CALL = 8
 _NO_MASK = np.zeros((1, 1, LOW_RES, LOW_RES), np.float32)
 
 
-def open_export(*paths: str | PathLike[str], provider: str = CPU) -> Model:
+def open_export(
+    *paths: str | PathLike[str],
+    provider: str = CPU,
+    engine: LightEngine = "onnx",
+    precision: str = "fp32",
+) -> Model:
     """An export as a model that segments.
 
     Args:
         paths: a folder that `anymask export` wrote, or its two files under any names.
         provider: what runs them, as onnxruntime names it.
+        engine: see `ExportedModel.open`.
+        precision: see `ExportedModel.open`.
 
     Returns:
         The model; its answers are those of the model that was exported.
@@ -40,13 +48,14 @@ def open_export(*paths: str | PathLike[str], provider: str = CPU) -> Model:
     Raises:
         WeightsError: a part is missing, damaged, or of another model; or the decoder shows one
             mask only.
-        DeviceError: the provider is not there.
+        DeviceError: the provider or engine is not there, or does not have this precision.
+        MissingExtraError: OpenVINO is not installed.
 
     Example:
         >>> model = open_export("anymask-export")  # doctest: +SKIP
         >>> model.segment("photo.jpg", Prompt(points=[(320, 240)]))  # doctest: +SKIP
     """
-    exported = ExportedModel.open(*paths, provider=provider)
+    exported = ExportedModel.open(*paths, provider=provider, engine=engine, precision=precision)
     backend = ExportedBackend(exported)
     return Model(backend, model_id=exported.model_id, architecture=exported.architecture)
 

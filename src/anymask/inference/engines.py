@@ -16,8 +16,11 @@ from anymask.io.weights.zoo import ZooEntry
 
 Engine = Literal["auto", "torch", "onnx", "openvino"]
 ENGINES: Final = ("auto", "torch", "onnx", "openvino")
+LightEngine = Literal["onnx", "openvino"]
 LIGHT_ENGINES: Final = ("onnx", "openvino")
 """They run the default model's own files, without PyTorch."""
+
+OPENVINO_PRECISIONS: Final = ("fp32", "bf16", "auto")
 
 ONNX_FILES: Final = frozenset({"encoder.onnx", "sam.onnx"})
 """A model that is published as these can be run by onnxruntime."""
@@ -71,10 +74,26 @@ def choose_engine(
             f"image_size {CANVAS_PX}; give engine='torch' or 'auto'"
         )
     if engine == "openvino":
-        if find_spec("openvino") is None:
-            raise MissingExtraError("openvino", "openvino", "to run engine='openvino'")
+        check_light_engine("openvino", job.precision)
         return "openvino"
     return "torch" if engine == "auto" and job.device == "auto" and _torch_uses_gpu() else "onnx"
+
+
+def check_light_engine(engine: LightEngine, precision: str) -> None:
+    """Refuse a light engine that is not there, or a precision that it does not have.
+
+    Raises:
+        DeviceError: an unknown engine, or another precision.
+        MissingExtraError: OpenVINO is not installed.
+    """
+    if engine not in LIGHT_ENGINES:
+        raise DeviceError(f"engine must be one of {', '.join(LIGHT_ENGINES)}; got {engine!r}")
+    if engine == "onnx" and precision != "fp32":
+        raise DeviceError(f"precision must be fp32 with engine 'onnx'; got {precision!r}")
+    if precision not in OPENVINO_PRECISIONS:
+        raise DeviceError(f"precision must be fp32, bf16 or auto; got {precision!r}")
+    if engine == "openvino" and find_spec("openvino") is None:
+        raise MissingExtraError("openvino", "openvino", "to run engine='openvino'")
 
 
 def _obstacle(entry: ZooEntry | None, job: Job, engine: str) -> str | None:

@@ -5,12 +5,11 @@ The decoder stays with onnxruntime, which measured faster there (docs/engines.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from anymask.errors import DeviceError
 from anymask.inference.onnx_backend import (
     DECODER,
     ENCODER,
@@ -46,29 +45,36 @@ class OpenvinoBackend(OnnxBackend):
             files: the checked ``encoder.onnx`` and ``sam.onnx``, by name.
             stem: path and start of the names under which the decoder's graphs are kept.
             precision: of the image encoder, one of `HINTS`.
-
-        Raises:
-            DeviceError: another precision.
         """
-        if precision not in HINTS:
-            raise DeviceError(f"precision must be fp32, bf16 or auto; got {precision!r}")
         beside = ThreadPoolExecutor(2, "anymask-load")
-        encoder: Future[Any] = beside.submit(_compile, files[ENCODER], HINTS[precision])
+        encoder: Future[Any] = beside.submit(OpenvinoSession, files[ENCODER], precision)
         decoder = beside.submit(open_decoder, files[DECODER], stem)
         beside.shutdown(wait=False)
         return cls(encoder, decoder, files)
 
     def _embed(self, canvas: FloatArray) -> FloatArray:
-        # a request of its own for each call: several threads may encode at once
-        request = self._encoder.result().create_infer_request()
-        embedding: FloatArray = request.infer([canvas])["output"][0].copy()
-        return embedding
+        (embedding,) = self._encoder.result().run(["output"], {"input": canvas})
+        found: FloatArray = embedding[0]
+        return found
 
 
-def _compile(path: Path, hints: Mapping[str, str]) -> Any:
-    import openvino
+class OpenvinoSession:
+    """A graph compiled for the CPU, used as onnxruntime's sessions are.
 
-    core = openvino.Core()
-    return core.compile_model(
-        core.read_model(path), "CPU", {"PERFORMANCE_HINT": "LATENCY", **hints}
-    )
+    Args:
+        path: of the model file.
+        precision: one of `HINTS`.
+    """
+
+    def __init__(self, path: Path, precision: str) -> None:
+        import openvino
+
+        core = openvino.Core()
+        hints = {"PERFORMANCE_HINT": "LATENCY", **HINTS[precision]}
+        self._compiled = core.compile_model(core.read_model(path), "CPU", hints)
+
+    def run(self, names: Sequence[str], values: Mapping[str, FloatArray]) -> list[FloatArray]:
+        """Outputs by their names, from inputs by theirs."""
+        # a request of its own for each call: several threads may run at once
+        found = self._compiled.create_infer_request().infer(dict(values))
+        return [found[name].copy() for name in names]
