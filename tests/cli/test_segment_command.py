@@ -44,6 +44,18 @@ def test_json_prints_one_object_with_the_results_and_the_files(run, picture, stu
     assert "error" not in ended.json
 
 
+def test_zoom_looks_at_small_objects_in_a_window(run, picture, stub):
+    small, large = "box=30,20,40,28", "box=5,5,75,55"
+    words = ("segment", picture(), "--object", small, "--object", large, "--json")
+    first, second = run(*words, "--zoom").json["images"][0]["result"]["objects"]
+    x0, y0, x1, y1 = first["window_xyxy"]
+    assert (x1 - x0, y1 - y0) == (25, 25)
+    assert "window_xyxy" not in second
+    assert all(
+        "window_xyxy" not in found for found in run(*words).json["images"][0]["result"]["objects"]
+    )
+
+
 def test_several_objects_are_numbered(run, picture, stub, tmp_path):
     ended = run(
         "segment", picture(), "--point", "10,10", "--background", "70,50",

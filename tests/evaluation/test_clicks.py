@@ -70,6 +70,14 @@ def test_the_published_rule_takes_the_whole_scene_where_the_product_takes_the_ob
     assert all(case["ious"][0] == case["measures"]["top"] < 0.1 for case in by_rule)
 
 
+def test_zoom_measures_small_objects_in_windows(discs: Model, disc_set: MakeSet) -> None:
+    folder = disc_set(radius=8, objects=1)
+    plain = cases(clicked(discs, folder))
+    zoomed = cases(clicked(discs, folder, options=ModelOptions(zoom=True)))
+    for before, after in zip(plain, zoomed, strict=True):
+        assert after["measures"]["box"] > 0.7 > before["measures"]["box"]
+
+
 def test_every_number_of_clicks_has_a_column_and_sets_count_equally(
     discs: Model, disc_set: MakeSet
 ) -> None:
