@@ -45,11 +45,12 @@ def test_json_prints_one_object_with_the_results_and_the_files(run, picture, stu
 
 
 def test_zoom_looks_at_small_objects_in_a_window(run, picture, stub):
-    small, large = "box=30,20,40,28", "box=5,5,75,55"
-    words = ("segment", picture(), "--object", small, "--object", large, "--json")
+    small, large = "box=100,50,140,70", "box=5,5,275,155"
+    photo = picture(size=(300, 200))
+    words = ("segment", photo, "--object", small, "--object", large, "--json")
     first, second = run(*words, "--zoom").json["images"][0]["result"]["objects"]
     x0, y0, x1, y1 = first["window_xyxy"]
-    assert (x1 - x0, y1 - y0) == (25, 25)
+    assert (x1 - x0, y1 - y0) == (100, 100)
     assert "window_xyxy" not in second
     assert all(
         "window_xyxy" not in found for found in run(*words).json["images"][0]["result"]["objects"]

@@ -111,6 +111,14 @@ def test_rows_keep_their_order_and_their_windows(model: Model, coffee: np.ndarra
     assert np.array_equal(masks.array[0], model.segment(coffee, LARGE).array[0])
 
 
+def test_nothing_is_enlarged_more_than_four_times(model: Model, coffee: np.ndarray) -> None:
+    speck = Prompt(box=(300, 200, 304, 203))
+    x0, y0, x1, y1 = segment_zoomed(model, coffee, speck).windows_xyxy[0]
+    assert (x1 - x0, y1 - y0) == (32, 32)  # the canvas has 128 pixels
+    tiny = segment_zoomed(model, coffee[190:230, 290:330], Prompt(box=(10, 10, 14, 13)))
+    assert tiny.windows_xyxy == ()
+
+
 def test_every_candidate_of_a_zoomed_row_lies_in_its_window(
     model: Model, coffee: np.ndarray
 ) -> None:

@@ -28,6 +28,8 @@ SMALL_BOX: Final = 0.3
 """Of the picture's longer side: a box or rough mask up to here is looked at in a window."""
 BOX_WINDOW: Final = 2.5
 """Side of that window in longer sides of the box."""
+MOST_ENLARGED: Final = 4
+"""Times: pixels that are enlarged more show nothing new, and their blur misleads."""
 SMALL_MASK: Final = 0.15
 """Of the picture's longer side: a click whose mask is up to here is looked at in a window."""
 MASK_WINDOW: Final = 3.0
@@ -50,7 +52,8 @@ def segment_zoomed(
 ) -> Masks:
     """Like `Model.segment`, but small objects are looked at in a window, at an encoding each.
 
-    A prompt with a box or rough mask of at most `SMALL_BOX` is answered in a window around it.
+    A prompt with a box or rough mask of at most `SMALL_BOX` is answered in a window around it,
+    unless the picture is hardly larger than what the network sees at a fourfold enlargement.
     Clicks are answered in the whole picture first. Where that mask is at most `SMALL_MASK` and the
     picture has more pixels than the network sees, they are answered again in a window at full
     resolution, and that answer is taken unless the window's sides cut it.
@@ -97,6 +100,7 @@ class _Look:
         self._multimask = multimask
         self._rank = rank
         self._side = max(rgb.shape[:2])
+        self._canvas_px = model.backend.canvas_px
 
     @cached_property
     def _whole(self) -> EncodedImage:
@@ -108,7 +112,9 @@ class _Look:
         if bounds is None:
             return self._of_clicks(prompt)
         side = _longer(bounds)
-        window = self._window(bounds, BOX_WINDOW * side) if side <= SMALL_BOX * self._side else None
+        window = None
+        if side <= SMALL_BOX * self._side:
+            window = self._window(bounds, max(BOX_WINDOW * side, self._canvas_px / MOST_ENLARGED))
         return self._segment(self._whole, prompt) if window is None else self._zoom(prompt, window)
 
     def _of_clicks(self, prompt: Prompt) -> Masks:
@@ -117,7 +123,7 @@ class _Look:
         if not len(prompt.points_xy) or side > SMALL_MASK * self._side:
             return whole
         clicks = np.concatenate([prompt.points_xy.min(axis=0), prompt.points_xy.max(axis=0)])
-        least = max(self._model.backend.canvas_px, BOX_WINDOW * _longer(clicks))
+        least = max(self._canvas_px, BOX_WINDOW * _longer(clicks))
         window = self._window(clicks, max(least, MASK_WINDOW * side))
         if window is None:
             return whole
@@ -154,8 +160,7 @@ class _Look:
 
     def joined(self, rows: Sequence[Masks]) -> Masks:
         """Rows as one result on the picture."""
-        canvas_px = self._model.backend.canvas_px
-        frame = Frame((self._rgb.shape[0], self._rgb.shape[1]), canvas_px)
+        frame = Frame((self._rgb.shape[0], self._rgb.shape[1]), self._canvas_px)
         side = frame.low_res_px
         counts = [len(row.candidate_iou) for row in rows]
         windows = tuple(row.frame.window_xyxy for row in rows)
