@@ -9,6 +9,6 @@ pip() { "$folder/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 # PyTorch alone first: it must be the exact release that torchvision was built for.
 pip install $(grep -E '^torch(vision)?==' "$root/benchmarks/requirements-peers.txt")
 pip install -r "$root/benchmarks/requirements-peers.txt"
-pip install --editable "$root[torch]"
+pip install --editable "$root[torch,openvino]"
 "$folder/bin/python" -W ignore -c 'import anymask, cv2, mobile_sam, segment_anything, torchvision, transformers'
 echo "$folder/bin/python"

@@ -18,6 +18,7 @@ def ours(engine: str, precision: str, extra: str = "", **parameters: Any) -> Var
     return Variant(f"anymask {engine} {precision}{extra}", "anymask", options, parameters)
 
 
+OPENVINO = (ours("openvino", "fp32"), ours("openvino", "bf16"))
 OURS = (ours("torch", "fp32"), ours("torch", "bf16"), ours("onnx", "fp32"))
 
 
@@ -59,14 +60,14 @@ TASKS = {
     "encoder": Task(
         "Encoder of the default model, a 1024 x 1024 picture to its embedding",
         "encoder",
-        (ORIGINAL, ONNXRUNTIME, *OURS),
+        (ORIGINAL, ONNXRUNTIME, *OURS, *OPENVINO),
         rounds=9,
         quick_rounds=3,
     ),
     "encoder_vit_b": Task(
         "Encoder of ViT-B (random weights), a 1024 x 1024 picture to its embedding",
         "encoder",
-        (ORIGINAL, TRANSFORMERS, *OURS),
+        (ORIGINAL, TRANSFORMERS, *OURS, *OPENVINO),
         rounds=3,
         quick_rounds=1,
         architecture="vit_b",

@@ -80,8 +80,23 @@ def _published(record: Any) -> dict[str, Any]:
     return {"segmentation": record.rle(), "predicted_iou": record.predicted_iou}
 
 
+def _exported(checkpoint: Path, precision: str) -> anymask.Model:
+    """A checkpoint on OpenVINO, by way of an export, which is made once."""
+    from anymask.export.export import export_model
+    from anymask.export.exported_backend import open_export
+
+    folder = checkpoint.with_suffix(".export")
+    if not folder.is_dir():
+        model = anymask.load_model(checkpoint=checkpoint, device="cpu", offline=True)
+        export_model(model, folder, [np.zeros((64, 64, 3), np.uint8)])
+        del model
+    return open_export(folder, engine="openvino", precision=precision)
+
+
 def _load(architecture: str, checkpoint: Path, engine: str, precision: str) -> anymask.Model:
     """The model, or the reason why there is none of the kind."""
+    if engine == "openvino" and architecture != "vit_t":
+        return _exported(checkpoint, precision)
     which: dict[str, Any] = {"device": "cpu", "offline": True, "engine": engine}
     if architecture != "vit_t":
         which["checkpoint"] = checkpoint

@@ -11,6 +11,7 @@ import platform
 import sys
 from collections.abc import Callable
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ PACKAGES: Final = {
     "onnx": "onnx",
     "openvino": "openvino",
     "safetensors": "safetensors",
+    "tokenizers": "tokenizers",
     "pillow-heif": "pillow_heif",
     "typer": "typer",
     "rich": "rich",
@@ -171,15 +173,17 @@ def _memory() -> str:
     return told
 
 
-def _torch_devices() -> list[str]:
+def _torch_devices() -> list[str] | None:
+    if find_spec("torch") is None:
+        return None
     torch = import_module("torch")
     cuda = torch.cuda
     names = [f"cuda:{i} {cuda.get_device_name(i)}" for i in range(cuda.device_count())]
     return ["cpu", *names, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
-def _torch_threads() -> int:
-    return int(import_module("torch").get_num_threads())
+def _torch_threads() -> int | None:
+    return None if find_spec("torch") is None else int(import_module("torch").get_num_threads())
 
 
 def _onnx_providers() -> list[str]:
