@@ -122,3 +122,16 @@ def test_a_twelve_megapixel_picture_takes_no_seconds():
 def test_wrong_arguments_are_refused(image, masks, options, error):
     with pytest.raises(error):
         overlay(image, masks, **options)
+
+
+def test_markers_leave_a_small_object_in_a_large_picture_visible() -> None:
+    image = np.full((2000, 3000, 3), 120, np.uint8)
+    mask = np.zeros((2000, 3000), bool)
+    mask[1000:1048, 500:548] = True
+    click, box = Prompt(points=[(524, 1024)]), Prompt(box=(500, 1000, 548, 1048))
+    for prompt in (click, box):
+        painted = overlay(image, mask, [prompt], opacity=0)
+        touched = (painted != image).any(axis=2)
+        assert not touched[:990].any()
+        assert touched[1000:1048, 500:548].mean() < 0.5
+    assert (overlay(image, mask, [click], opacity=0)[1024, 524] != 120).any()

@@ -36,6 +36,8 @@ _WHITE: Final[Rgb] = (255, 255, 255)
 _HALO: Final = 0.85
 _SMALLEST_DISC_PX: Final = 3.0
 _SMALLEST_SIGNED_PX: Final = 5.0  # below this a sign is only a blot
+_DISC_SHARE: Final = 1 / 6  # of an object's longer side at most, so that it stays visible
+_LINE_SHARE: Final = 1 / 20
 
 
 def overlay(
@@ -49,7 +51,7 @@ def overlay(
     """Paint masks over their picture, with outlines and with the prompts that asked for them.
 
     Large masks are painted first, so that a small one on a large one stays visible. Lines and
-    markers grow with the picture.
+    markers grow with the picture, but not beyond what hides a small object.
 
     Args:
         image_rgb: (H, W, 3) uint8.
@@ -75,8 +77,8 @@ def overlay(
     for row in np.argsort(-np.count_nonzero(rows, axis=(1, 2)), kind="stable"):
         fill(canvas, rows[row], colours[row], opacity)
         outline(canvas, rows[row], colours[row])
-    for prompt, colour in zip(prompts, colours, strict=False):
-        draw_prompt(canvas, prompt, colour)
+    for prompt, colour, mask in zip(prompts, colours, rows, strict=False):
+        draw_prompt(canvas, prompt, colour, _side_px(mask))
     return canvas
 
 
@@ -115,9 +117,20 @@ def label_masks(
     return np.asarray(picture)
 
 
-def line_width_px(size_hw: tuple[int, int]) -> float:
-    """Width of an outline that looks the same on a picture of any size."""
-    return max(1.5, max(size_hw) / 420)
+def line_width_px(size_hw: tuple[int, int], side_px: float = math.inf) -> float:
+    """Width of an outline that looks the same on a picture of any size.
+
+    Args:
+        size_hw: of the picture.
+        side_px: longer side of what is outlined; small things get thinner lines.
+    """
+    return max(1.5, min(max(size_hw) / 420, side_px * _LINE_SHARE))
+
+
+def _side_px(mask: NDArray[np.bool_]) -> float:
+    """The longer side of the box around a mask; of the picture if it is empty."""
+    x0, y0, x1, y1 = box_from_mask(mask).tolist()
+    return float(max(x1 - x0, y1 - y0) or max(mask.shape))
 
 
 def fill(canvas: Picture, mask: NDArray[np.bool_], colour: Rgb, opacity: float) -> None:
@@ -146,7 +159,7 @@ def outline(canvas: Picture, mask: NDArray[np.bool_], colour: Rgb) -> None:
         mask: (H, W) bool.
         colour: RGB 0..255.
     """
-    width = line_width_px((canvas.shape[0], canvas.shape[1]))
+    width = line_width_px((canvas.shape[0], canvas.shape[1]), _side_px(mask))
     margin = math.ceil(width) + 1
     x0, y0, x1, y1 = box_from_mask(mask).tolist()
     if x1 == x0:
@@ -158,18 +171,19 @@ def outline(canvas: Picture, mask: NDArray[np.bool_], colour: Rgb) -> None:
     _blend(canvas[window], _pen(border, 0.6 * width, margin), colour)
 
 
-def draw_prompt(canvas: Picture, prompt: Prompt, colour: Rgb) -> None:
+def draw_prompt(canvas: Picture, prompt: Prompt, colour: Rgb, side_px: float = math.inf) -> None:
     """Draw a prompt's box and points, in place: green with a plus, red with a minus.
 
     Args:
         canvas: (H, W, 3) uint8, changed.
         prompt: in pixels of the canvas.
         colour: of the box, RGB 0..255.
+        side_px: longer side of the object, which markers leave visible.
     """
     if prompt.box_xyxy is not None:
-        _draw_box(canvas, prompt.box_xyxy, colour)
+        _draw_box(canvas, prompt.box_xyxy, colour, side_px)
     for point, label in zip(prompt.points_xy, prompt.labels, strict=True):
-        _draw_point(canvas, point, foreground=bool(label == FOREGROUND))
+        _draw_point(canvas, point, side_px, foreground=bool(label == FOREGROUND))
 
 
 def _checked_masks(image_rgb: Picture, masks: ArrayLike) -> NDArray[np.bool_]:
@@ -217,8 +231,8 @@ def _pen(
     return inner[margin : margin + height, margin : margin + width]
 
 
-def _draw_box(canvas: Picture, box_xyxy: Reals, colour: Rgb) -> None:
-    width = line_width_px((canvas.shape[0], canvas.shape[1]))
+def _draw_box(canvas: Picture, box_xyxy: Reals, colour: Rgb, side_px: float) -> None:
+    width = line_width_px((canvas.shape[0], canvas.shape[1]), side_px)
     _blend_box(canvas, box_xyxy, width, _WHITE, _HALO)
     _blend_box(canvas, box_xyxy, 0.6 * width, colour, 1.0)
 
@@ -252,10 +266,10 @@ def _blend_box(
         )
 
 
-def _draw_point(canvas: Picture, point_xy: Reals, *, foreground: bool) -> None:
+def _draw_point(canvas: Picture, point_xy: Reals, side_px: float, *, foreground: bool) -> None:
     """A disc with a white rim and a white sign, so that nobody has to tell red from green."""
     height, width = canvas.shape[:2]
-    radius = max(_SMALLEST_DISC_PX, max(height, width) / 75)
+    radius = max(_SMALLEST_DISC_PX, min(max(height, width) / 75, side_px * _DISC_SHARE))
     stroke = max(0.7, radius * 0.13)
     x, y = point_xy.tolist()
     columns = slice(*_clipped((x - radius - 2, x + radius + 2), width))
