@@ -179,3 +179,20 @@ def test_a_zoomed_mask_is_a_prompt_for_the_whole_picture_and_for_a_window(
     np.testing.assert_allclose((rows.mean() + 0.5) * 10.5, middle[1], atol=8)
     again = segment_zoomed(default_model, picture, Prompt(box=box, mask_logits=logits))
     assert iou(again.array[0], coin) > 0.9
+
+
+def test_an_encoding_of_another_picture_is_refused(model: Model, coffee: np.ndarray) -> None:
+    other = model.encode(coffee[:300])
+    with pytest.raises(PromptError, match=r"encoded is of an image of \(300, 600\)"):
+        segment_zoomed(model, coffee, SMALL, encoded=other)
+
+
+def test_many_clicks_do_not_pile_up_masks_at_image_size(
+    model: Model, coffee: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined, kept = zoom._Look.joined, []
+    monkeypatch.setattr(
+        zoom._Look, "joined", lambda self, rows: kept.extend(rows) or joined(self, rows)
+    )
+    segment_zoomed(model, coffee, [Prompt(points=[(300, 200)]), SMALL])
+    assert not any("array" in vars(row) for row in kept)

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from anymask.errors import PromptError
 from anymask.geometry.boxes import box_from_mask
 from anymask.geometry.frames import Frame
 from anymask.inference.choice import Rank
@@ -72,15 +73,22 @@ def segment_zoomed(
 
     Raises:
         PromptTypeError: something that is no prompt.
-        PromptError: a prompt that does not fit the picture.
+        PromptError: a prompt or encoding that does not fit the picture.
         ImageError: a picture that cannot be read.
 
     Example:
         >>> masks = segment_zoomed(model, "map.tif", Prompt(box=(5210, 880, 5260, 940)))
         ... # doctest: +SKIP
     """
-    look = _Look(model, read_picture(image, color), encoded, multimask, rank)
-    return look.joined([look.answer(prompt) for prompt in prompt_list(prompts)])
+    rgb = read_picture(image, color)
+    if encoded is not None and encoded.frame.size_hw != rgb.shape[:2]:
+        raise PromptError(
+            f"encoded is of an image of {encoded.frame.size_hw} (height, width) but image has "
+            f"{rgb.shape[:2]}; give the encoding of this image, or none"
+        )
+    look = _Look(model, rgb, encoded, multimask, rank)
+    # copies without the masks at image size that were looked at on the way
+    return look.joined([replace(look.answer(prompt)) for prompt in prompt_list(prompts)])
 
 
 class _Look:
