@@ -159,11 +159,11 @@ def outline(canvas: Picture, mask: NDArray[np.bool_], colour: Rgb) -> None:
         mask: (H, W) bool.
         colour: RGB 0..255.
     """
-    width = line_width_px((canvas.shape[0], canvas.shape[1]), _side_px(mask))
-    margin = math.ceil(width) + 1
     x0, y0, x1, y1 = box_from_mask(mask).tolist()
     if x1 == x0:
         return
+    width = line_width_px((canvas.shape[0], canvas.shape[1]), max(x1 - x0, y1 - y0))
+    margin = math.ceil(width) + 1
     top, left = max(y0 - margin, 0), max(x0 - margin, 0)
     window = np.s_[top : y1 + margin, left : x1 + margin]
     border = _border(mask[window])

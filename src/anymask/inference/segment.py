@@ -178,15 +178,8 @@ class Model:
                     raise PromptError(f"token must be {width} numbers; got {len(token)}")
 
     def _masks(self, image: EncodedImage, answers: Sequence[Decoded]) -> Masks:
-        side = image.frame.low_res_px
-        counts = [len(answer.iou) for answer in answers]
-        return Masks(
-            image.frame,
-            np.concatenate([np.zeros((0, side, side), np.float32), *(a.logits for a in answers)]),
-            np.concatenate([np.zeros(0, np.float32), *(a.iou for a in answers)]),
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.intp),
-            self.model_id,
-        )
+        logits, iou = [one.logits for one in answers], [one.iou for one in answers]
+        return Masks.from_rows(image.frame, logits, iou, self.model_id)
 
 
 def _prompts_by_image(

@@ -169,16 +169,11 @@ class _Look:
     def joined(self, rows: Sequence[Masks]) -> Masks:
         """Rows as one result on the picture."""
         frame = Frame((self._rgb.shape[0], self._rgb.shape[1]), self._canvas_px)
-        side = frame.low_res_px
-        counts = [len(row.candidate_iou) for row in rows]
         windows = tuple(row.frame.window_xyxy for row in rows)
-        return Masks(
+        return Masks.from_rows(
             frame,
-            np.concatenate(
-                [np.zeros((0, side, side), np.float32), *(row.candidate_logits for row in rows)]
-            ),
-            np.concatenate([np.zeros(0, np.float32), *(row.candidate_iou for row in rows)]),
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.intp),
+            [row.candidate_logits for row in rows],
+            [row.candidate_iou for row in rows],
             self._model.model_id,
             windows if any(windows) else (),
         )

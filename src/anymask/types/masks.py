@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import SupportsIndex
@@ -46,6 +46,35 @@ class Masks:
     offsets: NDArray[np.intp]
     model_id: str = ""
     windows_xyxy: tuple[tuple[int, int, int, int] | None, ...] = ()
+
+    @classmethod
+    def from_rows(
+        cls,
+        frame: Frame,
+        logits: Sequence[FloatArray],
+        iou: Sequence[FloatArray],
+        model_id: str,
+        windows_xyxy: tuple[tuple[int, int, int, int] | None, ...] = (),
+    ) -> Masks:
+        """Masks out of each row's candidates.
+
+        Args:
+            frame: of the image.
+            logits: N arrays (M, L, L), a row's candidates, best first.
+            iou: N arrays (M,).
+            model_id: see the class.
+            windows_xyxy: see the class.
+        """
+        side = frame.low_res_px
+        counts = [len(one) for one in iou]
+        return cls(
+            frame,
+            np.concatenate([np.zeros((0, side, side), np.float32), *logits]),
+            np.concatenate([np.zeros(0, np.float32), *iou]),
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.intp),
+            model_id,
+            windows_xyxy,
+        )
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
