@@ -12,7 +12,7 @@ are rounding: about 1e-5 on logits.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -30,6 +30,9 @@ from anymask.nn.model import Sam
 
 POSITIONS_PER_STEP = 2048
 """Positions of the image worked on at once on a CPU, measured."""
+
+Images = Sequence[Strips]
+"""The image as each prompt changed it, or as one entry for all prompts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,19 +61,22 @@ class DecodedTokens:
     Attributes:
         iou: (N, M) predicted IoU of the mask tokens asked for.
         weights: (N, M, C / 8) what each of them multiplies the upscaled image with.
-        image: the image as the prompts changed it.
+        images: the image as the prompts changed it.
     """
 
     iou: Tensor
     weights: Tensor
-    image: Strips
+    images: Images
 
     def __getitem__(self, rows: Tensor) -> DecodedTokens:
         """Some of the prompts."""
         if len(rows) == len(self.iou):
             return self
-        image = tuple(strip[rows] for strip in self.image)
-        return DecodedTokens(self.iou[rows], self.weights[rows], image)
+        if len(self.images) == 1:
+            images = [tuple(strip[rows] for strip in self.images[0])]
+        else:
+            images = [self.images[row] for row in rows.tolist()]
+        return DecodedTokens(self.iou[rows], self.weights[rows], images)
 
 
 class FoldedDecoder:
@@ -94,7 +100,9 @@ class FoldedDecoder:
         products = products_for(device, self._dtype)
         make = LinearMaker(self.no_mask.dtype, device)
         grid_hw = sam.prompt_encoder.image_embedding_size
-        self._step = POSITIONS_PER_STEP if device.type == "cpu" else math.prod(grid_hw)
+        on_cpu = device.type == "cpu"
+        self._step = POSITIONS_PER_STEP if on_cpu else math.prod(grid_hw)
+        self._prompts_at_once = 1 if on_cpu else None
         self._positions = self._cut(image_positions(sam).to(device, self._dtype))
         self._products = products
         transformer = self.decoder.transformer
@@ -148,57 +156,111 @@ class FoldedDecoder:
             Predicted IoU, and what `masks` needs.
         """
         token_pe = torch.cat([self.own_tokens.expand(len(sparse), -1, -1), sparse], dim=1)
-        tokens, image, weights = self._first_reading(side, token_pe, dense)
+        tokens, images, weights = self._first_reading(side, token_pe, dense)
         block = self._blocks[0]
         for following in self._blocks[1:]:
             values = block.writing.values(tokens)
             tokens = following.among_themselves(tokens, token_pe)
-            rows = following.reading.rows(tokens + token_pe)
-            image, logits = block.writing.change(image, weights, values, rows)
-            tokens = following.after_reading(tokens, following.reading.finish(logits, image))
-            weights = following.writing.weights(tokens + token_pe, image)
+            images, read = self._change_and_read(
+                block.writing, images, weights, values, following.reading, tokens + token_pe
+            )
+            tokens = following.after_reading(tokens, following.reading.project(read))
+            weights = self._weights(following.writing, tokens + token_pe, images)
             block = following
         # Only tokens that answer read the image once more.
         answering, answering_pe = (self._answering(x, chosen) for x in (tokens, token_pe))
-        rows = self._final.rows(answering + answering_pe)
-        image, logits = block.writing.change(image, weights, block.writing.values(tokens), rows)
+        values = block.writing.values(tokens)
+        images, read = self._change_and_read(
+            block.writing, images, weights, values, self._final, answering + answering_pe
+        )
         norm = self.decoder.transformer.norm_final_attn
-        tokens = norm(answering + self._final.finish(logits, image))
+        tokens = norm(answering + self._final.project(read))
         iou = self.decoder.iou_prediction_head(tokens[:, 0])[:, chosen]
-        return DecodedTokens(iou, self._hypernetworks(tokens[:, 1:], chosen), image)
+        return DecodedTokens(iou, self._hypernetworks(tokens[:, 1:], chosen), images)
 
     def _first_reading(
         self, side: ImageSide, token_pe: Tensor, dense: Tensor | None
-    ) -> tuple[Tensor, Strips, Iterator[Tensor]]:
-        """The first block up to where the image changes: tokens, image, and what that reads."""
+    ) -> tuple[Tensor, Images, Sequence[Iterable[Tensor]]]:
+        """The first block up to where the image changes: tokens, images, and what those read."""
         block = self._blocks[0]
         tokens = block.among_themselves(token_pe, token_pe)
         if dense is None:
             return self._first_reading_shared(side, tokens, token_pe)
-        image = self._cut((side.embedding + dense.flatten(2).transpose(1, 2)).to(self._dtype))
-        rows = block.reading.rows(tokens + token_pe)
-        logits = [
-            self._products.with_image(rows, strip + positions)
-            for strip, positions in zip(image, self._positions, strict=True)
-        ]
-        read = block.reading.finish(torch.cat(logits, dim=-1), image)
-        tokens = block.after_reading(tokens, read)
-        return tokens, image, block.writing.weights(tokens + token_pe, image)
+        changed = (side.embedding + dense.flatten(2).transpose(1, 2)).to(self._dtype)
+        images = [self._cut(image) for image in self._parts(changed)]
+        read = []
+        for image, rows in zip(
+            images, self._parts(block.reading.rows(tokens + token_pe)), strict=True
+        ):
+            logits = [
+                self._products.with_image(rows, strip + positions)
+                for strip, positions in zip(image, self._positions, strict=True)
+            ]
+            read.append(block.reading.read(torch.cat(logits, dim=-1), image))
+        tokens = block.after_reading(tokens, block.reading.project(torch.cat(read)))
+        return tokens, images, self._weights(block.writing, tokens + token_pe, images)
 
     def _first_reading_shared(
         self, side: ImageSide, tokens: Tensor, token_pe: Tensor
-    ) -> tuple[Tensor, Strips, Iterator[Tensor]]:
+    ) -> tuple[Tensor, Images, Sequence[Iterable[Tensor]]]:
         """The same where all prompts share the image."""
-        block = self._blocks[0]
+        block, count = self._blocks[0], len(tokens)
         attention = block.source.cross_attn_token_to_image
         query = split_heads(attention.q_proj(tokens + token_pe), attention.heads)
-        shares = torch.matmul(query * scale_of(attention), side.keys).softmax(dim=-1)
-        read = torch.matmul(shares, side.values).transpose(1, 2).flatten(2)
+        # one product for the tokens of all prompts
+        query = (query * scale_of(attention)).transpose(0, 1).flatten(1, 2)  # (heads, N T, c)
+        read = torch.bmm(torch.bmm(query, side.keys).softmax(dim=-1), side.values)
+        read = read.view(attention.heads, count, -1, read.shape[-1]).permute(1, 2, 0, 3).flatten(2)
         tokens = block.after_reading(tokens, attention.out_proj(read))
         attention = block.source.cross_attn_image_to_token
         key = split_heads(attention.k_proj(tokens + token_pe), attention.heads)
-        weights = torch.matmul(key, side.queries).softmax(dim=2).flatten(1, 2)  # (N, heads T, HW)
-        return tokens, self._cut(side.image[None]), iter(torch.split(weights, self._step, dim=-1))
+        logits = torch.bmm(key.transpose(0, 1).flatten(1, 2), side.queries)
+        by_prompt = logits.view(attention.heads, count, -1, logits.shape[-1])
+        weights = by_prompt.softmax(dim=2).transpose(0, 1).flatten(1, 2)  # (N, heads T, HW)
+        by_part = [torch.split(part, self._step, dim=-1) for part in self._parts(weights)]
+        return tokens, [self._cut(side.image[None])] * len(by_part), by_part
+
+    def _change_and_read(
+        self,
+        writing: Writing,
+        images: Images,
+        weights: Sequence[Iterable[Tensor]],
+        values: Tensor,
+        reading: Reading,
+        placed_tokens: Tensor,
+    ) -> tuple[Images, Tensor]:
+        """The images read the tokens, and the tokens the images.
+
+        Args:
+            writing: how images read.
+            images: as they are.
+            weights: what each of them reads.
+            values: (N, heads T, C) what there is to read.
+            reading: how tokens read.
+            placed_tokens: (N, T, C) what tokens look for.
+
+        Returns:
+            The images when they have read, and what the tokens read (N, heads T, C).
+        """
+        changed, read = [], []
+        rows = reading.rows(placed_tokens)
+        parts = zip(images, weights, self._parts(values), self._parts(rows), strict=True)
+        for image, some_weights, some_values, some_rows in parts:
+            after, logits = writing.change(image, some_weights, some_values, some_rows)
+            read.append(reading.read(logits, after))
+            changed.append(after)
+        return changed, torch.cat(read)
+
+    def _weights(
+        self, writing: Writing, placed_tokens: Tensor, images: Images
+    ) -> Sequence[Iterable[Tensor]]:
+        """How much the positions of each image read of each token, made when they are needed."""
+        rows, offset = (self._parts(x) for x in writing.rows(placed_tokens))
+        return [writing.weights(*each) for each in zip(rows, offset, images, strict=True)]
+
+    def _parts(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """(N, ...) in parts of prompts whose images are worked on at once."""
+        return torch.split(batch, self._prompts_at_once or len(batch))
 
     def _cut(self, image: Tensor) -> Strips:
         """(..., HW, C) in strips."""
@@ -217,7 +279,9 @@ class FoldedDecoder:
             visible_hw: upscale only so many rows and columns of the image's positions; left out,
                 all.
         """
-        return self._upscaling(decoded.image, decoded.weights, visible_hw)
+        parts = zip(decoded.images, self._parts(decoded.weights), strict=True)
+        masks = [self._upscaling(image, weights, visible_hw) for image, weights in parts]
+        return masks[0] if len(masks) == 1 else torch.cat(masks)
 
 
 class _Block:

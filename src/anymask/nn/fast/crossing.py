@@ -44,22 +44,25 @@ class Reading:
         query = split_heads(attention.q_proj(placed_tokens), attention.heads) * scale_of(attention)
         return _fold(query, attention.k_proj.weight)
 
-    def finish(self, logits: Tensor, image: Strips) -> Tensor:
-        """What the tokens read.
+    def read(self, logits: Tensor, image: Strips) -> Tensor:
+        """What the image says where the tokens look.
 
         Args:
             logits: (N, heads T, HW) `rows` times the image with its positions.
             image: without them.
 
         Returns:
-            (N, T, C).
+            (N, heads T, C), for `project`.
         """
-        attention = self._attention
         shares = torch.split(logits.softmax(dim=-1), [len(strip[0]) for strip in image], dim=-1)
         parts = [
             self._products.read(share, strip) for share, strip in zip(shares, image, strict=True)
         ]
-        read = torch.stack(parts).sum(dim=0).to(self._values.dtype)
+        return torch.stack(parts).sum(dim=0).to(self._values.dtype)
+
+    def project(self, read: Tensor) -> Tensor:
+        """What `read` made (N, heads T, C) as the tokens take it, (N, T, C)."""
+        attention = self._attention
         by_head = read.view(len(read), attention.heads, -1, read.shape[-1])  # (N, heads, T, C)
         projected = torch.matmul(by_head, self._values).transpose(1, 2).flatten(2)
         out: Tensor = attention.out_proj(projected + attention.v_proj.bias)
@@ -88,23 +91,34 @@ class Writing:
         # Each head's weights sum to one, so the bias may be shared out among the heads' rows.
         return _fold(value, out.weight.T) + out.bias / attention.heads
 
-    def weights(self, placed_tokens: Tensor, image: Strips) -> Iterator[Tensor]:
-        """How much each position reads of each token.
+    def rows(self, placed_tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """What the image multiplies to see how much of each token it reads.
 
         Args:
             placed_tokens: (N, T, C).
+
+        Returns:
+            Rows (N, heads T, C), and what is added to the product, (N, heads, T, 1).
+        """
+        attention = self._attention
+        key = split_heads(attention.k_proj(placed_tokens), attention.heads) * scale_of(attention)
+        offset = key @ attention.q_proj.bias.view(attention.heads, -1, 1)
+        return _fold(key, attention.q_proj.weight), offset
+
+    def weights(self, rows: Tensor, offset: Tensor, image: Strips) -> Iterator[Tensor]:
+        """How much each position reads of each token.
+
+        Args:
+            rows: (N, heads T, C) of `rows`.
+            offset: (N, heads, T, 1) of `rows`.
             image: as it is.
 
         Yields:
             For each strip, (N, heads T, P), summing to one over each head's tokens.
         """
-        attention, products = self._attention, self._products
-        heads = attention.heads
-        key = split_heads(attention.k_proj(placed_tokens), heads) * scale_of(attention)
-        rows = _fold(key, attention.q_proj.weight)
-        offset = (key @ attention.q_proj.bias.view(heads, -1, 1)).to(image[0].dtype)
+        offset = offset.to(image[0].dtype)
         for strip, positions in zip(image, self._positions, strict=True):
-            logits = products.with_image(rows, strip + positions)
+            logits = self._products.with_image(rows, strip + positions)
             by_head = logits.view(*offset.shape[:3], -1).add_(offset)
             yield by_head.softmax(dim=2).flatten(1, 2)
 
