@@ -134,6 +134,28 @@ def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> 
         assert got.logits.shape[1:] == (height, width)
 
 
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_many_prompts_are_decoded_as_each_alone(coffee: np.ndarray, with_mask: bool) -> None:
+    model = tiny_model()
+    images = [model.encode(coffee), model.encode(coffee[:, ::-1])]
+    mask = np.linspace(-3, 3, 32 * 32, dtype=np.float32).reshape(32, 32) if with_mask else None
+    placed = [
+        place(
+            Prompt(points=[(30 * k, 20 * k)], mask_logits=mask),
+            images[0].frame,
+            image=k % 2,
+            multimask=None,
+        )
+        for k in range(11)
+    ]
+    ((_, batch),) = group(placed)
+    together = model.backend.decode(images, batch)
+    for row in range(len(batch)):
+        alone = model.backend.decode(images, batch[row : row + 1])
+        np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=TOLERANCE)
+        np.testing.assert_allclose(together.iou[row], alone.iou[0], atol=1e-6)
+
+
 @torch.inference_mode()
 def test_an_image_side_in_bfloat16_gives_nearly_the_same_masks(sam: Sam) -> None:
     sparse = two_points(sam)

@@ -49,3 +49,12 @@ def test_products_are_in_the_images_precision(products: Products) -> None:
 def test_other_devices_and_precisions_are_left_to_pytorch() -> None:
     assert type(products_for(torch.device("meta"), torch.float32)) is Products
     assert type(products_for(torch.device("cpu"), torch.float64)) is Products
+
+
+@onednn
+@pytest.mark.parametrize(("wide", "kind"), [(True, OneDnnProducts), (False, Products)])
+def test_onednn_multiplies_where_vectors_are_wide(
+    wide: bool, kind: type[Products], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anymask.nn.fast.products.has_wide_vectors", lambda: wide)
+    assert type(products_for(torch.device("cpu"), torch.float32)) is kind

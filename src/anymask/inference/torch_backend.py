@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import wraps
 from threading import Lock
 from typing import ParamSpec, TypeVar, cast
@@ -18,6 +19,7 @@ from anymask.errors import DeviceError
 from anymask.geometry.frames import LOW_RES_STRIDE_PX
 from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
 from anymask.inference.encoded import EncodedImage
+from anymask.nn.fast.crew import shared_out, workers_for
 from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder
 from anymask.nn.fast.processor import native_bf16
 from anymask.nn.fast.upscaling import CELLS
@@ -27,10 +29,27 @@ from anymask.nn.model import Sam
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PROMPTS_PER_PASS = {"cpu": 3}
-"""Prompts decoded at once. On a CPU the matrices for the tokens are read once for all of them, and
-their images follow each other; more would take memory and save little."""
+PROMPTS_PER_PASS = 3
+"""Prompts decoded together on a CPU: the matrices for the tokens are read once for all of them, and
+their images follow each other. More would take memory and save little."""
+SEVERAL = 4
+"""From so many prompts on, each thread decodes prompts of its own."""
 PROMPTS_PER_PASS_ON_ACCELERATOR = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Prompts that are decoded together.
+
+    Attributes:
+        rows: their numbers in the batch.
+        decoder: what decodes them.
+        side: of their image.
+    """
+
+    rows: NDArray[np.intp]
+    decoder: FoldedDecoder
+    side: ImageSide
 
 
 def _precise_inference(function: Callable[P, R]) -> Callable[P, R]:
@@ -112,57 +131,74 @@ class TorchBackend:
             out: Tensor = encoder(canvas)
         return out
 
-    @_precise_inference
     def decode(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> Decoded:
         """Prompts on images, each prompt on the one its `image_index` names."""
         count, answers = len(prompts), len(prompts.tokens)
         side = self.canvas_px // LOW_RES_STRIDE_PX
         logits = np.empty((count, answers, side, side), np.float32)
         iou = np.empty((count, answers), np.float32)
-        for rows, decoder, decoded in self._passes(images, prompts):
-            logits[rows] = _to_numpy(decoder.masks(decoded))
-            iou[rows] = _to_numpy(decoded.iou)
-            del decoded  # its images, before the next ones are made
+
+        @_precise_inference
+        def answer(part: _Part) -> None:
+            decoded = self._decode_tokens(part, prompts)
+            logits[part.rows] = _to_numpy(part.decoder.masks(decoded))
+            iou[part.rows] = _to_numpy(decoded.iou)
+
+        self._share_out(answer, self._parts(images, prompts))
         return Decoded(logits, iou)
 
-    @_precise_inference
     def decode_confident(
         self, images: Sequence[EncodedImage], prompts: PromptBatch, min_iou: float
     ) -> Candidates:
         """Like `decode`, without the masks whose predicted IoU is not above `min_iou`."""
         height, width = visible_cells_hw(images)
         positions_hw = (-(-height // CELLS), -(-width // CELLS))
-        found = [_no_candidates((height, width))]
-        for rows, decoder, decoded in self._passes(images, prompts):
+
+        @_precise_inference
+        def answer(part: _Part) -> Candidates:
+            decoded = self._decode_tokens(part, prompts)
             passed = decoded.iou > min_iou
             asked = passed.any(dim=1).nonzero()[:, 0]
-            if len(asked):
-                row, token = passed[asked].nonzero(as_tuple=True)
-                masks = decoder.masks(decoded[asked], positions_hw)[row, token]
-                found.append(
-                    Candidates(
-                        rows[asked[row].cpu().numpy()],
-                        _to_numpy(masks[:, :height, :width]),
-                        _to_numpy(decoded.iou[asked[row], token]),
-                    )
-                )
-            del decoded  # as above
-        return _joined(found)
+            if not len(asked):
+                return _no_candidates((height, width))
+            row, token = passed[asked].nonzero(as_tuple=True)
+            masks = part.decoder.masks(decoded[asked], positions_hw)[row, token]
+            return Candidates(
+                part.rows[asked[row].cpu().numpy()],
+                _to_numpy(masks[:, :height, :width]),
+                _to_numpy(decoded.iou[asked[row], token]),
+            )
 
-    def _passes(
-        self, images: Sequence[EncodedImage], prompts: PromptBatch
-    ) -> Iterator[tuple[NDArray[np.intp], FoldedDecoder, DecodedTokens]]:
-        """The prompts of each image in small parts: their numbers, and what the tokens became."""
-        decoder, tokens = self._decoder(), prompts.tokens
-        chosen = slice(tokens.start, tokens.stop)
-        step = PROMPTS_PER_PASS.get(self.sam.device.type, PROMPTS_PER_PASS_ON_ACCELERATOR)
+        found = self._share_out(answer, self._parts(images, prompts))
+        return _joined([_no_candidates((height, width)), *found])
+
+    def _share_out(self, work: Callable[[_Part], R], parts: Sequence[_Part]) -> list[R]:
+        """On a CPU each thread takes parts of its own; other devices have them one by one."""
+        if self.sam.device.type == "cpu":
+            return shared_out(work, parts)
+        return [work(part) for part in parts]
+
+    @_precise_inference
+    def _parts(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> list[_Part]:
+        """The prompts of each image, few at a time."""
+        decoder = self._decoder()
+        step = PROMPTS_PER_PASS_ON_ACCELERATOR
+        if self.sam.device.type == "cpu":
+            each = -(-len(prompts) // workers_for(len(prompts)))
+            step = min(PROMPTS_PER_PASS, each) if len(prompts) >= SEVERAL else len(prompts)
+        parts = []
         for number, image in enumerate(images):
             asked = np.flatnonzero(prompts.image_index == number)
-            for start in range(0, len(asked), step):
-                rows = asked[start : start + step]
-                sparse, dense = self._embed(prompts, rows)
+            if len(asked):
                 side = self._side(decoder, image)
-                yield rows, decoder, decoder.decode_tokens(side, sparse, dense, chosen)
+                rows = [asked[start : start + step] for start in range(0, len(asked), step)]
+                parts += [_Part(some, decoder, side) for some in rows]
+        return parts
+
+    def _decode_tokens(self, part: _Part, prompts: PromptBatch) -> DecodedTokens:
+        sparse, dense = self._embed(prompts, part.rows)
+        chosen = slice(prompts.tokens.start, prompts.tokens.stop)
+        return part.decoder.decode_tokens(part.side, sparse, dense, chosen)
 
     def _embed(self, prompts: PromptBatch, rows: NDArray[np.intp]) -> tuple[Tensor, Tensor | None]:
         encoder = self.sam.prompt_encoder

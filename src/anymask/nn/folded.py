@@ -28,7 +28,7 @@ from anymask.nn.fast.upscaling import Upscaling
 from anymask.nn.layers import MLP, MLPBlock
 from anymask.nn.model import Sam
 
-POSITIONS_PER_STEP = 2048
+POSITIONS_PER_STEP = 1024
 """Positions of the image worked on at once on a CPU, measured."""
 
 Images = Sequence[Strips]

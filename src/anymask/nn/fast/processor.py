@@ -9,6 +9,11 @@ BF16_CHECKS = ("_is_avx512_bf16_supported", TILES_CHECK)
 """Functions of `torch.cpu` that tell of instructions for bfloat16."""
 
 
+def has_wide_vectors() -> bool:
+    """Whether PyTorch uses vectors of 512 bits."""
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
 def native_bf16() -> bool:
     """Whether it multiplies bfloat16 itself, faster than float32."""
     return any(_tells(name) for name in BF16_CHECKS)

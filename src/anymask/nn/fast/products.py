@@ -1,7 +1,8 @@
 """Products in which one side changes with every call: few rows of tokens with many of an image.
 
-Here too oneDNN is up to twice as fast as what is behind `torch.matmul` on some processors. It takes
-one product a call, so that the prompts of a batch follow each other.
+Where vectors have 512 bits, here too oneDNN is up to twice as fast as what is behind
+`torch.matmul`; where they are shorter it is slower. It takes one product a call, so that the
+prompts of a batch follow each other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from anymask.nn.fast.linear import prefers_onednn
+from anymask.nn.fast.processor import has_wide_vectors
 
 
 class Products:
@@ -72,4 +74,5 @@ def _plus_times(image: Tensor, x: Tensor, rows: Tensor) -> Tensor:
 
 def products_for(device: torch.device, dtype: torch.dtype) -> Products:
     """The faster kind that computes rightly there."""
-    return OneDnnProducts() if prefers_onednn(device, dtype) else Products()
+    wide = has_wide_vectors() and prefers_onednn(device, dtype)
+    return OneDnnProducts() if wide else Products()

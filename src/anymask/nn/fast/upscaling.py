@@ -18,7 +18,7 @@ from anymask.nn.fast.linear import Linear, LinearMaker, gelu_
 from anymask.nn.fast.products import Products
 from anymask.nn.layers import LayerNorm2d
 
-POSITIONS_PER_STEP = 2048
+POSITIONS_PER_STEP = 1024
 """Positions upscaled at once, where a part of the image is."""
 CELLS = 4
 """Cells of a mask on each side of a position."""
