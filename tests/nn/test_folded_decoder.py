@@ -153,7 +153,7 @@ def test_many_prompts_are_decoded_as_each_alone(coffee: np.ndarray, with_mask: b
     for row in range(len(batch)):
         alone = model.backend.decode(images, batch[row : row + 1])
         np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=TOLERANCE)
-        np.testing.assert_allclose(together.iou[row], alone.iou[0], atol=1e-6)
+        np.testing.assert_allclose(together.iou[row], alone.iou[0], atol=TOLERANCE)
 
 
 @torch.inference_mode()
