@@ -152,7 +152,7 @@ def test_many_prompts_are_decoded_as_each_alone(coffee: np.ndarray, with_mask: b
     together = model.backend.decode(images, batch)
     for row in range(len(batch)):
         alone = model.backend.decode(images, batch[row : row + 1])
-        np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=TOLERANCE)
+        np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=2e-4)
         np.testing.assert_allclose(together.iou[row], alone.iou[0], atol=TOLERANCE)
 
 
