@@ -165,21 +165,13 @@ class _PortableGraph(DecoderGraph):
 
     def _first_block(self) -> tuple[str, str]:
         """The block whose keys and values all prompts share."""
-        g, block = self.g, self.transformer / "layers.0"
-        attended = self._attend(block / "self_attn", self.token_pe, self.token_pe)
-        tokens = g.norm(attended, *(block / "norm1").pair)
-        attention = block / "cross_attn_token_to_image"
-        query = self._heads(self._placed(tokens), attention / "q_proj", scale_of(INNER))
-        weights = g.op("Softmax", g.op("MatMul", query, "keys"), axis=-1)
-        read = self._merge(g.op("MatMul", weights, "values"), HEADS * INNER)
-        tokens = self._after(block, tokens, g.linear(read, *(attention / "out_proj").pair))
+        block, tokens = self.transformer / "layers.0", self._first_tokens()
         return tokens, self._image_reads(block, tokens, "image", "placed")
 
     def _second_block(self, tokens: str, image: str) -> tuple[str, str]:
         """The block in which each prompt has an image of its own."""
         g, block = self.g, self.transformer / "layers.1"
-        attended = self._attend(block / "self_attn", self._placed(tokens), tokens)
-        tokens = g.norm(g.op("Add", tokens, attended), *(block / "norm1").pair)
+        tokens = self._among_themselves(block, tokens)
         placed = g.op("Add", image, self.positions)
         read = self._read(block / "cross_attn_token_to_image", tokens, image, placed)
         tokens = self._after(block, tokens, read)

@@ -192,6 +192,23 @@ class DecoderGraph:
         shared = g.op("Expand", own, self._shape(*own.shape[1:]))
         return g.op("Reshape", g.op("Concat", shared, points, axis=1), ints(-1, CHANNELS))
 
+    def _first_tokens(self) -> str:
+        """The first block's tokens when they have read the image, by `keys` and `values` of it."""
+        g, block = self.g, self.transformer / "layers.0"
+        attended = self._attend(block / "self_attn", self.token_pe, self.token_pe)
+        tokens = g.norm(attended, *(block / "norm1").pair)
+        attention = block / "cross_attn_token_to_image"
+        query = self._heads(self._placed(tokens), attention / "q_proj", scale_of(INNER))
+        weights = g.op("Softmax", g.op("MatMul", query, "keys"), axis=-1)
+        read = self._merge(g.op("MatMul", weights, "values"), HEADS * INNER)
+        return self._after(block, tokens, g.linear(read, *(attention / "out_proj").pair))
+
+    def _among_themselves(self, block: Part, tokens: str) -> str:
+        """What comes first in a later block."""
+        g = self.g
+        attended = self._attend(block / "self_attn", self._placed(tokens), tokens)
+        return g.norm(g.op("Add", tokens, attended), *(block / "norm1").pair)
+
     def _placed(self, tokens: str) -> str:
         return self.g.op("Add", tokens, self.token_pe)
 

@@ -184,13 +184,7 @@ class _PromptGraph(DecoderGraph):
     def _first_block(self) -> tuple[str, _Image]:
         """The block whose keys, values and queries all prompts share."""
         g, block = self.g, self.transformer / "layers.0"
-        attended = self._attend(block / "self_attn", self.token_pe, self.token_pe)
-        tokens = g.norm(attended, *(block / "norm1").pair)
-        attention = block / "cross_attn_token_to_image"
-        query = self._heads(self._placed(tokens), attention / "q_proj", scale_of(INNER))
-        weights = g.op("Softmax", g.op("MatMul", query, "keys"), axis=-1)
-        read = self._merge(g.op("MatMul", weights, "values"), HEADS * INNER)
-        tokens = self._after(block, tokens, g.linear(read, *(attention / "out_proj").pair))
+        tokens = self._first_tokens()
         attention = block / "cross_attn_image_to_token"
         key = self._heads(self._placed(tokens), attention / "k_proj", scale_of(INNER))
         logits = g.op("Reshape", g.op("MatMul", key, "queries"), ints(HEADS, -1, POSITIONS))
@@ -201,8 +195,7 @@ class _PromptGraph(DecoderGraph):
     def _second_block(self, tokens: str, image: _Image) -> tuple[str, _Image]:
         """The block in which each prompt has an image of its own."""
         g, block = self.g, self.transformer / "layers.1"
-        attended = self._attend(block / "self_attn", self._placed(tokens), tokens)
-        tokens = g.norm(g.op("Add", tokens, attended), *(block / "norm1").pair)
+        tokens = self._among_themselves(block, tokens)
         read = self._read(block / "cross_attn_token_to_image", self._placed(tokens), image)
         tokens = self._after(block, tokens, read)
         attention = block / "cross_attn_image_to_token"
