@@ -31,7 +31,7 @@ class OpenvinoBackend(OnnxBackend):
 
     Args:
         encoder: the published ``encoder.onnx``, compiled by OpenVINO.
-        decoder: the sessions of `strip_graphs.image_graph` and `strip_graphs.prompt_graph`.
+        decoder: the decoder's sessions.
         files: the published files that these were made of, by name.
     """
 
