@@ -9,7 +9,7 @@ import torch
 from anymask.inference.backend import confident, visible_cells_hw
 from anymask.inference.batching import group, place
 from anymask.inference.segment import Model
-from anymask.inference.torch_backend import TorchBackend
+from anymask.inference.torch_backend import SEVERAL, TorchBackend, _step
 from anymask.nn.folded import FoldedDecoder, image_positions
 from anymask.nn.model import Sam
 from anymask.types.prompt import Prompt
@@ -132,6 +132,17 @@ def test_confident_candidates_are_those_of_a_full_decode(coffee: np.ndarray) -> 
         expected_logits = expected.logits[:, :height, :width]
         np.testing.assert_allclose(got.logits, expected_logits, atol=TOLERANCE)
         assert got.logits.shape[1:] == (height, width)
+
+
+@pytest.mark.parametrize(
+    ("count", "threads", "step"),
+    [(1, 2, SEVERAL), (3, 2, SEVERAL), (4, 2, 2), (8, 2, 2), (64, 2, 3), (64, 1, 3), (5, 8, 1)],
+)
+def test_threads_get_equal_parts_of_the_prompts(
+    count: int, threads: int, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anymask.nn.fast.crew.torch.get_num_threads", lambda: threads)
+    assert _step(count) == step
 
 
 @pytest.mark.parametrize("with_mask", [False, True])

@@ -182,10 +182,8 @@ class TorchBackend:
     def _parts(self, images: Sequence[EncodedImage], prompts: PromptBatch) -> list[_Part]:
         """The prompts of each image, few at a time."""
         decoder = self._decoder()
-        step = PROMPTS_PER_PASS_ON_ACCELERATOR
-        if self.sam.device.type == "cpu":
-            each = -(-len(prompts) // workers_for(len(prompts)))
-            step = min(PROMPTS_PER_PASS, each) if len(prompts) >= SEVERAL else len(prompts)
+        on_cpu = self.sam.device.type == "cpu"
+        step = _step(len(prompts)) if on_cpu else PROMPTS_PER_PASS_ON_ACCELERATOR
         parts = []
         for number, image in enumerate(images):
             asked = np.flatnonzero(prompts.image_index == number)
@@ -242,6 +240,15 @@ class TorchBackend:
         # A read-only array is only read here; torch cannot say so and would warn.
         writable = array if array.flags.writeable else array.copy()
         return torch.from_numpy(writable).to(self.sam.device)
+
+
+def _step(count: int) -> int:
+    """How many of so many prompts go together on a CPU: such that all threads have as many."""
+    if count < SEVERAL:
+        return SEVERAL
+    workers = workers_for(count)
+    rounds = -(-count // (workers * PROMPTS_PER_PASS))
+    return -(-count // (workers * rounds))
 
 
 def _autocast_dtype(device_type: str) -> torch.dtype | None:
