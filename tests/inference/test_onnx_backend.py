@@ -18,11 +18,11 @@ import anymask
 from anymask.errors import DeviceError, WeightsError
 from anymask.geometry.frames import Frame
 from anymask.geometry.regions import mask_iou
-from anymask.inference.backend import PromptBatch, confident, visible_cells_hw
+from anymask.inference.backend import SEVERAL, PromptBatch, confident, visible_cells_hw
 from anymask.inference.batching import group, place
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.engines import Job, choose_engine
-from anymask.inference.onnx_backend import SEVERAL, DecoderSessions, OnnxBackend
+from anymask.inference.onnx_backend import DecoderSessions, OnnxBackend
 from anymask.inference.onnx_files import is_whole, seal
 from anymask.inference.segment import Model
 from anymask.io.weights.zoo import find_entry

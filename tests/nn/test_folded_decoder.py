@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from anymask.inference.backend import confident, visible_cells_hw
+from anymask.inference.backend import SEVERAL, confident, visible_cells_hw
 from anymask.inference.batching import group, place
 from anymask.inference.segment import Model
-from anymask.inference.torch_backend import SEVERAL, TorchBackend, _step
+from anymask.inference.torch_backend import TorchBackend, _step
 from anymask.nn.folded import FoldedDecoder, image_positions
 from anymask.nn.model import Sam
 from anymask.types.prompt import Prompt

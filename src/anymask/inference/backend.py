@@ -14,6 +14,9 @@ from anymask.inference.encoded import EncodedImage
 MASK_TOKENS: Final = 4
 """The decoder's answers: token 0 to a clear prompt, the other three to an ambiguous one."""
 
+SEVERAL: Final = 4
+"""From so many prompts a call on, each of a processor's threads decodes prompts of its own."""
+
 
 @dataclass(frozen=True, eq=False)
 class PromptBatch:

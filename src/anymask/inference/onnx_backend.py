@@ -17,7 +17,13 @@ from onnxruntime import OrtValue
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 
 from anymask.errors import WeightsError
-from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
+from anymask.inference.backend import (
+    SEVERAL,
+    Candidates,
+    Decoded,
+    PromptBatch,
+    visible_cells_hw,
+)
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.engines import usable_cores
 from anymask.inference.onnx_files import GRAPHS, decoder_graphs
@@ -33,8 +39,6 @@ ENCODER, DECODER = "encoder.onnx", "sam.onnx"
 
 CELLS = LOW_RES // GRID
 """Cells of a mask on each side of a position."""
-SEVERAL = 4
-"""From so many prompts on, each thread answers prompts of its own."""
 MOST_AT_ONCE = 8
 """Prompts answered at the same time; each takes some 25 MB."""
 

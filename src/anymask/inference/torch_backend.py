@@ -17,7 +17,13 @@ from torch import Tensor
 
 from anymask.errors import DeviceError
 from anymask.geometry.frames import LOW_RES_STRIDE_PX
-from anymask.inference.backend import Candidates, Decoded, PromptBatch, visible_cells_hw
+from anymask.inference.backend import (
+    SEVERAL,
+    Candidates,
+    Decoded,
+    PromptBatch,
+    visible_cells_hw,
+)
 from anymask.inference.encoded import EncodedImage
 from anymask.nn.fast.crew import shared_out, workers_for
 from anymask.nn.fast.encoder import DTYPES, FastEncoder, Precision, fast_encoder
@@ -32,8 +38,6 @@ R = TypeVar("R")
 PROMPTS_PER_PASS = 3
 """Prompts decoded together on a CPU: the matrices for the tokens are read once for all of them, and
 their images follow each other. More would take memory and save little."""
-SEVERAL = 4
-"""From so many prompts on, each thread decodes prompts of its own."""
 PROMPTS_PER_PASS_ON_ACCELERATOR = 32
 
 
