@@ -12,7 +12,7 @@ from anymask.compat.prompts import batch_of_one, batch_on_canvas, to_numpy
 from anymask.compat.transforms import ResizeLongestSide
 from anymask.errors import AnymaskError, ImageError, PromptTypeError
 from anymask.geometry.frames import Frame
-from anymask.geometry.resample import mask_upsampling_matrix
+from anymask.geometry.resample import upsample_masks
 from anymask.inference.backend import Decoded, PromptBatch
 from anymask.inference.encoded import EncodedImage
 from anymask.inference.segment import Model
@@ -295,12 +295,8 @@ class SamPredictor:
 
     def _upsample(self, low_res: FloatArray) -> FloatArray:
         """(..., L, L) low-res logits to (..., H, W)."""
-        side = self.core.backend.canvas_px
-        rows, columns = (
-            mask_upsampling_matrix(low_res.shape[-1], side, resized, original)
-            for resized, original in zip(*self._sizes(), strict=True)
-        )
-        return np.asarray(rows @ low_res @ columns.T)
+        resized_hw, original_hw = self._sizes()
+        return upsample_masks(low_res, self.core.backend.canvas_px, resized_hw, original_hw)
 
     def _encode_tensor(self, image: Tensor) -> Tensor | FloatArray:
         if self._network is None:

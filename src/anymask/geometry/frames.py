@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anymask.errors import ImageError, MaskError
-from anymask.geometry.resample import area_matrix, mask_upsampling_matrix
+from anymask.geometry.resample import average, upsample_masks
 
 CANVAS_PX = 1024
 LOW_RES_STRIDE_PX = 4
@@ -129,11 +129,7 @@ class Frame:
             (..., H, W) float32 logits, ``-MASK_LOGIT`` beyond the window.
         """
         self._check_low_res(low_res)
-        rows, columns = (
-            mask_upsampling_matrix(self.low_res_px, self.canvas_px, resized, original)
-            for resized, original in zip(self.resized_hw, self.shown_hw, strict=True)
-        )
-        shown = np.asarray(rows @ low_res.astype(np.float32, copy=False) @ columns.T)
+        shown = upsample_masks(low_res, self.canvas_px, self.resized_hw, self.shown_hw)
         if self.window_xyxy is None:
             return shown
         x0, y0, x1, y1 = self.window_xyxy
@@ -175,12 +171,11 @@ class Frame:
                 " give the mask at the size of the image"
             )
         x0, y0, x1, y1 = self._shown_xyxy
-        rows, columns = (
-            area_matrix(original, self.low_res_px, LOW_RES_STRIDE_PX * original / resized)
+        cell_h, cell_w = (
+            LOW_RES_STRIDE_PX * original / resized
             for resized, original in zip(self.resized_hw, self.shown_hw, strict=True)
         )
-        shown = values[y0:y1, x0:x1]
-        return np.asarray(rows.astype(np.float32) @ shown @ columns.T.astype(np.float32))
+        return average(values[y0:y1, x0:x1], (self.low_res_px,) * 2, (cell_h, cell_w))
 
     def _check_low_res(self, low_res: NDArray[np.float32]) -> None:
         side = self.low_res_px

@@ -6,6 +6,7 @@ a part or spills over, one of them, or their median, is the object.
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -112,8 +113,9 @@ def agreement(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
     Returns:
         (M,) in 0..1.
     """
-    flat = masks.reshape(len(masks), -1).astype(np.float32)
-    common = flat @ flat.T
-    areas = np.diag(common)
-    ious = common / np.maximum(areas[:, None] + areas - common, 1)
-    return np.asarray((ious.sum(axis=1) - np.diag(ious)) / (len(masks) - 1), np.float64)
+    ious = np.zeros((len(masks), len(masks)))
+    for one, other in combinations(range(len(masks)), 2):
+        both = np.count_nonzero(masks[one] & masks[other])
+        either = np.count_nonzero(masks[one] | masks[other])
+        ious[one, other] = ious[other, one] = both / max(1, either)
+    return np.asarray(ious.sum(axis=1) / (len(masks) - 1), np.float64)
