@@ -220,6 +220,7 @@ def broken_onednn(
     fake = SimpleNamespace(_reorder_linear_weight=lambda weight: weight)
     if operator is not None:
         fake._linear_pointwise = operator
+    monkeypatch.setattr(linear, "has_wide_vectors", lambda: True)  # where the activation is its
     # Ready-made namespaces are attributes of `torch.ops`.
     monkeypatch.setitem(torch.ops.__dict__, "mkldnn", fake)
     onednn_computes.cache_clear()
@@ -250,9 +251,13 @@ def test_on_other_processors_the_public_operator_is_used(
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_onednn_gives_the_numbers_of_the_public_operator(bias: bool) -> None:
+@pytest.mark.parametrize("wide_vectors", [True, False])
+def test_onednn_gives_the_numbers_of_the_public_operator(
+    bias: bool, wide_vectors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not onednn_computes(torch.float32):
         pytest.skip("this build of PyTorch has no oneDNN linear layer")
+    monkeypatch.setattr(linear, "has_wide_vectors", lambda: wide_vectors)
     source = with_synthetic_weights(torch.nn.Linear(48, 30, bias=bias))
     x = canvas(48)[0]
     layer = OneDnnLinear(source.weight.detach(), source.bias.detach() if bias else None)

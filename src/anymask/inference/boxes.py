@@ -115,7 +115,7 @@ def agreement(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
     """
     ious = np.zeros((len(masks), len(masks)))
     for one, other in combinations(range(len(masks)), 2):
-        both = np.count_nonzero(masks[one] & masks[other])
-        either = np.count_nonzero(masks[one] | masks[other])
+        both = int(np.count_nonzero(masks[one] & masks[other]))
+        either = int(np.count_nonzero(masks[one] | masks[other]))
         ious[one, other] = ious[other, one] = both / max(1, either)
     return np.asarray(ious.sum(axis=1) / (len(masks) - 1), np.float64)
