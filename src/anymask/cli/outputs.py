@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,14 @@ from anymask.cli.plan import OutputNames
 from anymask.formats.geojson import geojson_document, write_geojson
 from anymask.formats.records import json_text, write_result
 from anymask.geometry.georeference import GeoReference
+from anymask.inference.engines import usable_cores
 from anymask.io.files import save_png
 from anymask.types.masks import Masks
 from anymask.types.prompt import Prompt
 
 SavedPaths = dict[str, list[str]]
+Output: TypeAlias = tuple[Path, Callable[[], object]]
+"""A file, and what writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,33 @@ def save(result: Segmented, names: OutputNames, saving: Saving) -> SavedPaths:
         OSError: the system refuses; then the files already written are removed again.
     """
     kinds = [*saving.kinds, "candidates"] if saving.candidates else saving.kinds
-    paths: SavedPaths = {kind: [] for kind in kinds}
+    outputs = {kind: list(_OUTPUTS[kind](result, names)) for kind in kinds}
     with all_or_none() as written:
-        for kind in kinds:
-            for path in _WRITERS[kind](result, names):
-                written.append(path)
-                paths[kind].append(json_text(str(path)))
-    return paths
+        _write([output for some in outputs.values() for output in some], written)
+    return {kind: [json_text(str(path)) for path, _ in some] for kind, some in outputs.items()}
+
+
+def _write(outputs: Sequence[Output], written: list[Path]) -> None:
+    """Write files, several at once: most of the time goes into compressing one after the other.
+
+    Args:
+        outputs: what to write.
+        written: gets the path of each file that is complete.
+    """
+
+    def write(output: Output) -> None:
+        path, content = output
+        content()
+        written.append(path)
+
+    with ThreadPoolExecutor(usable_cores(), "anymask-save") as threads:
+        tasks = [threads.submit(write, output) for output in outputs]
+        try:
+            for task in tasks:
+                task.result()
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
 
 
 @contextmanager
@@ -95,29 +120,29 @@ def all_or_none() -> Iterator[list[Path]]:
             path.unlink(missing_ok=True)
 
 
-def _save_overlay(result: Segmented, names: OutputNames) -> Iterator[Path]:
-    save_png(names.overlay, overlay(result.image_rgb, result.masks.array, result.prompts))
-    yield names.overlay
+def _overlay(result: Segmented, names: OutputNames) -> Iterator[Output]:
+    masks, prompts = result.masks.array, result.prompts
+    yield names.overlay, lambda: save_png(names.overlay, overlay(result.image_rgb, masks, prompts))
 
 
-def _save_masks(result: Segmented, names: OutputNames) -> Iterator[Path]:
+def _masks(result: Segmented, names: OutputNames) -> Iterator[Output]:
     for row, mask in enumerate(result.masks.array):
-        save_png(names.mask(row), mask)
-        yield names.mask(row)
+        yield names.mask(row), partial(save_png, names.mask(row), mask)
 
 
-def _save_cutouts(result: Segmented, names: OutputNames) -> Iterator[Path]:
-    for row, mask in enumerate(result.masks.array):
+def _cutouts(result: Segmented, names: OutputNames) -> Iterator[Output]:
+    def save_cutout(row: int, mask: NDArray[np.bool_]) -> None:
         save_png(names.cutout(row), cutout(result.image_rgb, mask))
-        yield names.cutout(row)
+
+    for row, mask in enumerate(result.masks.array):
+        yield names.cutout(row), partial(save_cutout, row, mask)
 
 
-def _save_json(result: Segmented, names: OutputNames) -> Iterator[Path]:
-    write_result(names.json, result.document)
-    yield names.json
+def _json(result: Segmented, names: OutputNames) -> Iterator[Output]:
+    yield names.json, lambda: write_result(names.json, result.document)
 
 
-def _save_geojson(result: Segmented, names: OutputNames) -> Iterator[Path]:
+def _geojson(result: Segmented, names: OutputNames) -> Iterator[Output]:
     document = geojson_document(
         result.masks.array,
         result.georeference,
@@ -125,22 +150,25 @@ def _save_geojson(result: Segmented, names: OutputNames) -> Iterator[Path]:
         stability=result.masks.stability,
         tolerance_px=result.polygon_tolerance_px,
     )
-    write_geojson(names.geojson, document)
-    yield names.geojson
+    yield names.geojson, lambda: write_geojson(names.geojson, document)
 
 
-def _save_candidates(result: Segmented, names: OutputNames) -> Iterator[Path]:
+def _candidates(result: Segmented, names: OutputNames) -> Iterator[Output]:
+    def save_candidate(path: Path, candidate: Masks) -> None:
+        save_png(path, candidate.array[0])
+
     for row in range(len(result.masks)):
-        for rank, mask in enumerate(result.masks.candidates(row).array, start=1):
-            save_png(names.candidate(row, rank), mask)
-            yield names.candidate(row, rank)
+        candidates = result.masks.candidates(row)
+        for place in range(len(candidates)):
+            path = names.candidate(row, place + 1)
+            yield path, partial(save_candidate, path, candidates.candidates(place))
 
 
-_WRITERS = {
-    "overlay": _save_overlay,
-    "mask": _save_masks,
-    "cutout": _save_cutouts,
-    "json": _save_json,
-    "geojson": _save_geojson,
-    "candidates": _save_candidates,
+_OUTPUTS: Mapping[str, Callable[[Segmented, OutputNames], Iterator[Output]]] = {
+    "overlay": _overlay,
+    "mask": _masks,
+    "cutout": _cutouts,
+    "json": _json,
+    "geojson": _geojson,
+    "candidates": _candidates,
 }

@@ -18,7 +18,7 @@ from PIL import Image
 from anymask.errors import ImageError
 from anymask.io.arrays import rgb_from_samples, samples_from_pil
 from anymask.io.decode import Decoded, PictureSource, decode
-from anymask.io.files import atomic_path
+from anymask.io.files import FAST_PNG, atomic_path
 from anymask.io.images import DEFAULT_MAX_PIXELS, upright
 from anymask.io.png16 import png16_bytes
 
@@ -99,18 +99,17 @@ def save_original(path: str | os.PathLike[str], original: Original) -> Path:
     return target
 
 
-def png_bytes(original: Original, *, compress_level: int = 6) -> bytes:
+def png_bytes(original: Original) -> bytes:
     """A picture as a PNG file, with its EXIF and profile.
 
     Args:
         original: what to write, 8 or 16 bits.
-        compress_level: of 8 bits, 1 (fast) to 9 (small).
     """
     pixels = original.pixels
     if pixels.dtype == np.uint16 and pixels.ndim == 3:
         return png16_bytes(pixels, icc=original.icc, exif=original.exif)
     buffer = BytesIO()
-    _save_pillow(buffer, original, "PNG", compress_level=compress_level)
+    _save_pillow(buffer, original, "PNG", compress_level=FAST_PNG)
     return buffer.getvalue()
 
 

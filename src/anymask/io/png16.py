@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from anymask.io.files import FAST_PNG
+
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES: Final = {3: 2, 4: 6}  # RGB, RGBA
 _FILTER_UP: Final = 2
@@ -39,7 +41,7 @@ def png16_bytes(
 
 def _compressed(pixels: NDArray[Any]) -> Iterator[bytes]:
     """The rows, each as its difference to the one above, byte by byte."""
-    compressor = zlib.compressobj(6)
+    compressor = zlib.compressobj(FAST_PNG)
     above = np.zeros((1, pixels.shape[1] * pixels.shape[2] * 2), np.uint8)
     for start in range(0, len(pixels), _ROWS):
         block = pixels[start : start + _ROWS].astype(">u2")

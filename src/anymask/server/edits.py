@@ -19,8 +19,6 @@ from anymask.server.errors import ApiError
 from anymask.server.limits import Limits
 from anymask.server.pictures import Picture
 
-_FAST_PNG = 1
-
 
 def checked_recipe(value: dict[str, Any], picture: Picture, limits: Limits) -> Recipe:
     """The recipe of a request, all that can be told without the pixels checked.
@@ -76,7 +74,7 @@ def edited_png(content: bytes, recipe: Recipe, stopped: Callable[[], bool]) -> b
         go_on()
         scene = entry.step.run(scene, entry.selection)
     edited = dataclasses.replace(original, pixels=scene.picture)
-    return png_bytes(edited, compress_level=_FAST_PNG)
+    return png_bytes(edited)
 
 
 def catalogue() -> list[schemas.EditStep]:

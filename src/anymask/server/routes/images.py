@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from anymask.inference.encoded import EncodedImage
+from anymask.io.files import FAST_PNG
 from anymask.server import schemas
 from anymask.server.answers import masks_json, prompt_mask
 from anymask.server.dependencies import ImageId, StudioOf, binary, errors, outcome
@@ -173,5 +174,5 @@ def _png(studio: Studio, picture: Picture) -> bytes:
     from PIL import Image
 
     buffer = BytesIO()
-    Image.fromarray(studio.rgb(picture)).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(studio.rgb(picture)).save(buffer, "PNG", compress_level=FAST_PNG)
     return buffer.getvalue()
