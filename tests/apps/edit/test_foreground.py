@@ -41,3 +41,15 @@ def test_pictures_of_any_size(size_hw):
         assert 0 <= found.min() <= found.max() <= 1
         if share != 0.4:
             np.testing.assert_array_equal(found, colours)
+
+
+@pytest.mark.parametrize("tile_px", [16, 50])
+def test_tiles_leave_no_seams(tile_px: int, monkeypatch: pytest.MonkeyPatch):
+    y, x = np.mgrid[:150, :190] - 80
+    alpha = np.clip((60 - np.hypot(y, x)) / 10, 0, 1).astype(np.float32)
+    colours = colours_of(noise(alpha.shape))
+    whole = foreground_colours(colours, alpha)
+    monkeypatch.setattr("anymask.apps.edit.foreground._TILE_PX", tile_px)
+    found = foreground_colours(colours, alpha)
+    partly = (alpha > 0) & (alpha < 1)
+    np.testing.assert_array_equal(found[partly], whole[partly])

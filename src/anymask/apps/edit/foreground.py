@@ -16,6 +16,7 @@ from anymask.apps.edit.pixels import Unit, window_of
 _SMOOTH: Final = np.float32(1e-5)
 _FOLLOW: Final = np.float32(1.0)  # how much neighbours count where alpha changes
 _SMALL_PX, _SMALL_STEPS, _STEPS = 32, 10, 2
+_TILE_PX: Final = 128  # so that what is computed stays in the processor's caches
 
 
 def foreground_colours(colours: Unit, matte: Unit, *, margin_px: int = 8) -> Unit:
@@ -34,13 +35,13 @@ def foreground_colours(colours: Unit, matte: Unit, *, margin_px: int = 8) -> Uni
     if window is None or not np.any((matte > 0) & (matte < 1)):
         return result
     part, alpha = colours[window], matte[window]
-    found = _levels(part, alpha)
+    found = _levels(part, alpha, margin_px)
     result[window] = np.where(alpha[..., None] >= 1, part, np.clip(found, 0, 1))
     return result
 
 
-def _levels(colours: Unit, alpha: Unit) -> Unit:
-    """Foreground colours, refined from one pixel to the full size."""
+def _levels(colours: Unit, alpha: Unit, margin_px: int) -> Unit:
+    """Foreground colours, refined from one pixel to the full size; at that, near the edge alone."""
     height, width = alpha.shape
     levels = int(np.ceil(np.log2(max(height, width, 2))))
     front, back = np.zeros((2, 1, 1, 3), np.float32)
@@ -50,18 +51,49 @@ def _levels(colours: Unit, alpha: Unit) -> Unit:
         weight = _sampled(alpha, size)
         front, back = _sampled(front, size), _sampled(back, size)
         steps = _SMALL_STEPS if max(size) <= _SMALL_PX else _STEPS
-        for _ in range(steps):
-            front, back = _step(here, weight, front, back)
+        # at full size only what somebody looks at
+        near_px = margin_px if level == levels else None
+        front, back = _refined(here, weight, front, back, steps, near_px)
     return front
+
+
+def _refined(
+    colours: Unit, alpha: Unit, front: Unit, back: Unit, steps: int, near_px: int | None
+) -> tuple[Unit, Unit]:
+    """Some passes over all tiles, or over those near pixels that are partly covered."""
+    partly = (alpha > 0) & (alpha < 1)
+    front_after, back_after = front.copy(), back.copy()
+    height, width = alpha.shape
+    for top in range(0, height, _TILE_PX):
+        for left in range(0, width, _TILE_PX):
+            tile = np.s_[top : top + _TILE_PX, left : left + _TILE_PX]
+            near = None if near_px is None else (_grown(top, near_px), _grown(left, near_px))
+            if near is not None and not partly[near].any():
+                continue
+            around = _grown(top, steps), _grown(left, steps)  # each pass reads one pixel farther
+            y, x = around[0].start, around[1].start
+            here, share, own, other = (part[around] for part in (colours, alpha, front, back))
+            for _ in range(steps):
+                own, other = _step(here, share, own, other)
+            inner = np.s_[top - y : top - y + _TILE_PX, left - x : left - x + _TILE_PX]
+            front_after[tile], back_after[tile] = own[inner], other[inner]
+    return front_after, back_after
+
+
+def _grown(start: int, by_px: int) -> slice:
+    """The rows or columns of a tile, and some more on both sides."""
+    return slice(max(0, start - by_px), start + _TILE_PX + by_px)
 
 
 def _sampled(values: Unit, size_hw: tuple[int, ...]) -> Unit:
     """The nearest pixels of another size."""
+    if values.shape[:2] == size_hw:
+        return values
     rows, columns = (
         np.minimum(np.arange(new) * old // new, old - 1)
         for new, old in zip(size_hw, values.shape, strict=False)
     )
-    return np.asarray(values[rows[:, None], columns[None, :]])
+    return np.asarray(values[:, columns][rows])
 
 
 def _step(colours: Unit, alpha: Unit, front: Unit, back: Unit) -> tuple[Unit, Unit]:
