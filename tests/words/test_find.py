@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from anymask.errors import PromptError
-from anymask.words.find import TextSettings, match_phrases
+from anymask.types.records import CompactMask
+from anymask.words.find import TextSettings, match_phrases, without_strays
 from words.conftest import BLUE, GREEN, RED, ColourScorer, record
 
 
@@ -76,3 +79,25 @@ def test_what_is_no_phrase_is_refused(
 ) -> None:
     with pytest.raises(PromptError, match="phrases"):
         match_phrases(scorer, picture, [RED], phrases)  # type: ignore[arg-type]
+
+
+def test_stray_pieces_are_no_part_of_what_is_found(
+    scorer: ColourScorer, picture: np.ndarray
+) -> None:
+    mask = RED.array
+    mask[2, 50] = True
+    (red,) = match_phrases(
+        scorer, picture, [replace(RED, mask=CompactMask.from_array(mask))], ["red"]
+    )
+    assert [one.record for one in red.found] == [RED]
+    mask[2, 51] = True  # two of 102 pixels are a piece
+    larger = replace(RED, mask=CompactMask.from_array(mask))
+    assert without_strays(larger) == larger
+
+
+def test_a_mask_of_many_small_pieces_stays_as_it_is() -> None:
+    leaves = np.zeros(RED.size_hw, np.bool_)
+    leaves[::2, ::2] = True
+    leaves[10:13, 10:13] = True
+    scattered = replace(RED, mask=CompactMask.from_array(leaves))
+    assert without_strays(scattered) == scattered

@@ -13,7 +13,7 @@ from anymask.inference.encoded import EncodedImage
 from anymask.inference.segment import Model
 from anymask.types.prompt import Prompt
 from anymask.types.records import CompactMask, MaskRecord
-from anymask.words.find import Found, apart
+from anymask.words.find import Found, apart, without_strays
 from anymask.words.naming import name_regions
 from anymask.words.scorer import RegionTextScorer
 
@@ -48,7 +48,9 @@ def detect(
     fitting = [int(row) for row in order if names[row].score >= least]
     labels = {id(records[row]): names[row].label for row in fitting}
     kept = apart([Found(records[row], names[row].score) for row in fitting])
-    return [LabelledMask(labels[id(one.record)], one.score, one.record) for one in kept]
+    return [
+        LabelledMask(labels[id(one.record)], one.score, without_strays(one.record)) for one in kept
+    ]
 
 
 def label_boxes(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anymask.geometry.regions import remove_small_regions
 from anymask.inference.everything.generate import everything
 from anymask.inference.everything.settings import EverythingSettings
 from anymask.inference.segment import ColorOrder, Model, Picture, read_picture
 from anymask.types.progress import ProgressCallback
-from anymask.types.records import MaskRecord
+from anymask.types.records import CompactMask, MaskRecord
 from anymask.words.naming import check_phrases
 from anymask.words.scorer import RegionTextScorer, score
 
@@ -24,6 +25,10 @@ REGIONS: Final = EverythingSettings(
 the published settings, in a third of the time; what a region is worth, the words tell."""
 SAME: Final = 0.5
 """Two masks that overlap by this IoU show one object."""
+PIECE: Final = 0.01
+"""A piece of a mask that is a smaller share of it is a stray one,"""
+STRAY: Final = 0.1
+"""unless such pieces make more than this share of it, as in the leaves of a tree."""
 WITHIN: Final = 0.85
 """A mask that lies in another by this share of its area is a part of it."""
 
@@ -188,16 +193,13 @@ def match_regions(
     limits = np.full(len(records), least)
     if unwanted:
         limits = np.maximum(limits, scores[:, len(asked) :].max(axis=1, initial=0))
-    return [
-        PhraseResult(
-            phrase,
-            float(column.max(initial=0)),
-            apart([Found(records[row], float(column[row])) for row in _over(column, limits)])[
-                : settings.most
-            ],
-        )
-        for phrase, column in zip(asked, wanted.T, strict=True)
-    ]
+    results = []
+    for phrase, column in zip(asked, wanted.T, strict=True):
+        fitting = [Found(records[row], float(column[row])) for row in _over(column, limits)]
+        kept = apart(fitting)[: settings.most]
+        clean = tuple(replace(one, record=without_strays(one.record)) for one in kept)
+        results.append(PhraseResult(phrase, float(column.max(initial=0)), clean))
+    return results
 
 
 def _over(scores: NDArray[np.float32], limits: NDArray[np.float64]) -> list[int]:
@@ -220,6 +222,19 @@ def apart(found: Sequence[Found]) -> tuple[Found, ...]:
         if not any(_one_object(one.record, other.record) for other in kept):
             kept.append(one)
     return tuple(kept)
+
+
+def without_strays(record: MaskRecord) -> MaskRecord:
+    """A mask without the small pieces that lie about it.
+
+    They are taken away from what is shown, not before: what a region looks like to a scorer was
+    tuned with them.
+    """
+    mask = record.mask
+    crop, changed = remove_small_regions(mask.crop, PIECE * mask.area, "islands")
+    if not changed or np.count_nonzero(crop) < (1 - STRAY) * mask.area:
+        return record
+    return replace(record, mask=CompactMask.from_crop(crop, mask.box_xyxy[:2], mask.size_hw))
 
 
 def _one_object(a: MaskRecord, b: MaskRecord) -> bool:
