@@ -271,6 +271,18 @@ def test_ctrl_c_while_saving_leaves_no_file_of_that_picture(
     assert names(tmp_path / "anymask-out") == []
 
 
+def test_a_file_that_cannot_be_written_takes_the_others_of_its_picture_away(
+    run, picture, stub, tmp_path
+):
+    in_the_way = tmp_path / "anymask-out" / "photo_1_cutout.png"
+    in_the_way.mkdir(parents=True)
+    objects = "--object", "point=40,30", "--object", "point=20,20"
+    ended = run("segment", picture(), *objects)
+    assert ended.code == 1
+    assert "photo_1_cutout.png" in ended.err
+    assert names(tmp_path / "anymask-out") == [in_the_way.name]
+
+
 def test_output_folder_that_cannot_be_made_is_one_line(run, picture, stub, tmp_path):
     (tmp_path / "out").write_text("a file, not a folder")
     ended = run("segment", picture(), "--point", "4,4", "--out", "out")

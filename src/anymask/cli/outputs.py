@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from anymask.types.prompt import Prompt
 SavedPaths = dict[str, list[str]]
 Output: TypeAlias = tuple[Path, Callable[[], object]]
 """A file, and what writes it."""
+
+FILES_AT_ONCE: Final = 4
+"""Each holds a picture or two of its own while it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def _write(outputs: Sequence[Output], written: list[Path]) -> None:
         content()
         written.append(path)
 
-    with ThreadPoolExecutor(usable_cores(), "anymask-save") as threads:
+    with ThreadPoolExecutor(min(usable_cores(), FILES_AT_ONCE), "anymask-save") as threads:
         tasks = [threads.submit(write, output) for output in outputs]
         try:
             for task in tasks:
