@@ -25,12 +25,12 @@ REGIONS: Final = EverythingSettings(
 the published settings, in a third of the time; what a region is worth, the words tell."""
 SAME: Final = 0.5
 """Two masks that overlap by this IoU show one object."""
+WITHIN: Final = 0.85
+"""A mask that lies in another by this share of its area is a part of it."""
 PIECE: Final = 0.01
 """A piece of a mask that is a smaller share of it is a stray one,"""
 STRAY: Final = 0.1
 """unless such pieces make more than this share of it, as in the leaves of a tree."""
-WITHIN: Final = 0.85
-"""A mask that lies in another by this share of its area is a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
